@@ -1,0 +1,62 @@
+"""The errors a user can cause, each saying what arrived, what was expected and what to do next."""
+
+from __future__ import annotations
+
+__all__ = [
+    "CheckpointError",
+    "ConfigError",
+    "DataError",
+    "HubError",
+    "LaunchError",
+    "RecordError",
+    "ScheduleError",
+    "TransferError",
+]
+
+
+class TransferError(Exception):
+    """A mistake of the user or of the surroundings; the command line ends with exit code 2.
+
+    Args:
+        arrived: what was found, with the offending value.
+        expected: what would have been right.
+        action: what to do next.
+    """
+
+    def __init__(self, arrived: str, expected: str, action: str) -> None:
+        super().__init__(arrived, expected, action)
+        self.arrived = arrived
+        self.expected = expected
+        self.action = action
+
+    def __str__(self) -> str:
+        """Return the three parts on three lines."""
+        return f"{self.arrived}\n  expected: {self.expected}\n  to do: {self.action}"
+
+
+class CheckpointError(TransferError):
+    """A checkpoint that cannot be found, reached or loaded."""
+
+
+class ConfigError(TransferError):
+    """A config file or override that cannot be read or does not fit."""
+
+
+class DataError(TransferError):
+    """Data that cannot be read or cannot be learned from."""
+
+
+class HubError(TransferError):
+    """The Hub refused, or cannot be reached."""
+
+
+class LaunchError(TransferError):
+    """The processes that run are not the ones that were asked for."""
+
+
+class RecordError(TransferError):
+    """A JSON file of a run folder that is missing, damaged or of another version."""
+
+
+class ScheduleError(TransferError):
+    """A freezing schedule that is contradictory or does not fit the model."""

@@ -1,0 +1,134 @@
+"""Frozen dataclasses to JSON files and back: written atomically, read strictly."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from cattrs import Converter
+from cattrs.errors import BaseValidationError
+from cattrs.v import transform_error
+
+from hf_transfer_plugin.errors import RecordError
+
+__all__ = ["Record", "converter", "write_atomic"]
+
+Json = dict[str, Any]
+
+
+def _float_to_json(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def _float_from_json(value: Any, _: type) -> float:
+    if isinstance(value, bool):
+        raise ValueError("expected a number, got a truth value")
+    return math.nan if value is None else float(value)
+
+
+def _exactly(kind: type, value: Any, _: type) -> Any:
+    if type(value) is not kind:
+        raise ValueError(f"expected {kind.__name__}, got {value!r}")
+    return value
+
+
+@lru_cache(maxsize=1)
+def converter() -> Converter:
+    """Return the converter of all records: unknown fields and wrong types are errors."""
+    made = Converter(forbid_extra_keys=True)
+    made.register_unstructure_hook(float, _float_to_json)
+    made.register_structure_hook(float, _float_from_json)
+    for kind in (str, int, bool):
+        made.register_structure_hook(kind, lambda value, to, kind=kind: _exactly(kind, value, to))
+    return made
+
+
+def write_atomic(path: str | os.PathLike[str], content: str | bytes) -> Path:
+    """Write a whole file or nothing: a reader never sees half of it.
+
+    Args:
+        path: the file to write; its folder is made when missing.
+        content: text (written as UTF-8) or bytes.
+
+    Raises:
+        RecordError: when the folder cannot be written.
+    """
+    path = Path(path)
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise RecordError(
+            arrived=f"cannot write {path}: {error.strerror or error}",
+            expected="a folder that this user may write, on a disk with room",
+            action="choose another run folder (run_folder=...) or mend its permissions",
+        ) from None
+    return path
+
+
+class Record:
+    """Base of the frozen dataclasses that travel along the line, one JSON file each."""
+
+    file_name: ClassVar[str] = ""
+
+    def to_json(self) -> Json:
+        """Return plain dicts, lists, strings and numbers; a float that is not finite is null."""
+        return converter().unstructure(self)  # type: ignore[no-any-return]
+
+    @classmethod
+    def from_json(cls, data: Json, origin: str = "the given data") -> Self:
+        """Build the record from what `to_json` returned.
+
+        Raises:
+            RecordError: naming each field that is missing, unknown or of the wrong type.
+        """
+        try:
+            return converter().structure(data, cls)
+        except (BaseValidationError, TypeError, ValueError, AttributeError) as error:
+            raise RecordError(
+                arrived=f"{origin} is no {cls.__name__}: {_problems(error)}",
+                expected=f"the fields of {cls.__name__} as this version writes them",
+                action="delete the file and run that step again",
+            ) from None
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the record to a JSON file, whole or not at all."""
+        text = json.dumps(self.to_json(), indent=2, ensure_ascii=False, allow_nan=False)
+        return write_atomic(path, text + "\n")
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read the record from a JSON file.
+
+        Raises:
+            RecordError: when the file is missing, is not JSON or does not fit.
+        """
+        try:
+            data = json.loads(Path(path).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise RecordError(
+                arrived=f"cannot read {path}: {error}",
+                expected=f"the JSON of a {cls.__name__}",
+                action="run the step that writes it (see hf-tl --help), or name another run folder",
+            ) from None
+        return cls.from_json(data, origin=str(path))
+
+
+def _problems(error: Exception) -> str:
+    if isinstance(error, BaseValidationError):
+        return "; ".join(transform_error(error))
+    return str(error)
