@@ -1,0 +1,120 @@
+"""Transfer learning for Hugging Face: what to transfer, when, and how.
+
+Every public name is loaded on first use, so that importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from hf_transfer_plugin.version import __version__
+
+if TYPE_CHECKING:
+    from hf_transfer_plugin.adapt.schedules import FreezingSchedule
+    from hf_transfer_plugin.callbacks.freezing import FreezingCallback
+    from hf_transfer_plugin.command_session import session
+    from hf_transfer_plugin.config import RunConfig, load_config
+    from hf_transfer_plugin.data import load_data
+    from hf_transfer_plugin.decide.controls import controls
+    from hf_transfer_plugin.decide.verdict import judge
+    from hf_transfer_plugin.errors import TransferError
+    from hf_transfer_plugin.explaining import Explanation, explain
+    from hf_transfer_plugin.hub import publish
+    from hf_transfer_plugin.layers import LayerGroup, LayerGroups, layer_groups
+    from hf_transfer_plugin.line import Line
+    from hf_transfer_plugin.processes import require_processes
+    from hf_transfer_plugin.records import (
+        Candidate,
+        DataSpec,
+        DataSummary,
+        Phase,
+        Plan,
+        Ranking,
+        Report,
+        RunResult,
+        SeedResult,
+        Verdict,
+    )
+    from hf_transfer_plugin.report import report_files
+    from hf_transfer_plugin.select.ranking import rank_checkpoints
+    from hf_transfer_plugin.train import run
+
+__all__ = [
+    "Candidate",
+    "DataSpec",
+    "DataSummary",
+    "Explanation",
+    "FreezingCallback",
+    "FreezingSchedule",
+    "LayerGroup",
+    "LayerGroups",
+    "Line",
+    "Phase",
+    "Plan",
+    "Ranking",
+    "Report",
+    "RunConfig",
+    "RunResult",
+    "SeedResult",
+    "TransferError",
+    "Verdict",
+    "__version__",
+    "controls",
+    "explain",
+    "judge",
+    "layer_groups",
+    "load_config",
+    "load_data",
+    "publish",
+    "rank_checkpoints",
+    "report_files",
+    "require_processes",
+    "run",
+    "session",
+]
+
+_HOMES = {
+    "adapt.schedules": ("FreezingSchedule",),
+    "callbacks.freezing": ("FreezingCallback",),
+    "config": ("RunConfig", "load_config"),
+    "data": ("load_data",),
+    "decide.controls": ("controls",),
+    "decide.verdict": ("judge",),
+    "errors": ("TransferError",),
+    "explaining": ("Explanation", "explain"),
+    "hub": ("publish",),
+    "layers": ("LayerGroup", "LayerGroups", "layer_groups"),
+    "line": ("Line",),
+    "processes": ("require_processes",),
+    "records": (
+        "Candidate",
+        "DataSpec",
+        "DataSummary",
+        "Phase",
+        "Plan",
+        "Ranking",
+        "Report",
+        "RunResult",
+        "SeedResult",
+        "Verdict",
+    ),
+    "report": ("report_files",),
+    "select.ranking": ("rank_checkpoints",),
+    "command_session": ("session",),
+    "train": ("run",),
+}
+_MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    # Kept, so that the next access is a plain attribute.
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -168,6 +168,7 @@ class Plan(Record):
         weights: "random" keeps the architecture and draws new weights.
         schedule: phases of the freezing schedule, first to last.
         training: keyword arguments of `transformers.TrainingArguments`.
+        batch_size: examples per optimizer step, over all processes and accumulation steps.
         learning_rates: grid tried with the first seed; validation chooses. Empty: the rate in
             `training` (or its default).
         seeds: one run each; plans of one comparison share them.
@@ -185,6 +186,7 @@ class Plan(Record):
     weights: Literal["pretrained", "random"] = "pretrained"
     schedule: tuple[Phase, ...] = (Phase(train=("*",)),)
     training: Mapping[str, Any] = field(default_factory=dict)
+    batch_size: int = 32
     learning_rates: tuple[float, ...] = ()
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     metric: str = "accuracy"
@@ -245,6 +247,7 @@ class RunResult(Record):
         world_size: processes that trained.
         grid: learning rate -> validation metric of the first seed (empty without a grid).
         best_seed: seed whose weights are kept (best validation; the first one on a tie).
+        data: fingerprint of the data.
     """
 
     plan: Plan
@@ -256,6 +259,7 @@ class RunResult(Record):
     world_size: int = 1
     grid: Mapping[str, float] = field(default_factory=dict)
     best_seed: int = 0
+    data: str = ""
 
     def scores(self) -> tuple[float, ...]:
         """Return the judged test metric of each seed."""

@@ -1,0 +1,122 @@
+"""A mapping or a YAML file to the arguments of a schedule: every surprise is an error."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, NoReturn
+
+from hf_transfer_plugin.errors import ScheduleError, did_you_mean
+from hf_transfer_plugin.records import Phase
+
+__all__ = ["bound_arguments", "fail_unknown", "phase_from", "read_yaml"]
+
+
+def fail_unknown(what: str, arrived: object, known: Iterable[str]) -> NoReturn:
+    """Raise a ScheduleError for an unknown word, with the closest known one."""
+    names = sorted(known)
+    raise ScheduleError(
+        f"unknown {what} {arrived!r}{did_you_mean(str(arrived), names)}",
+        f"one of: {', '.join(names)}",
+        "use one of these, or remove it",
+    )
+
+
+def phase_from(index: int, data: Phase | Mapping[str, Any]) -> Phase:
+    """Return a phase from a record or from its fields.
+
+    Args:
+        index: position in the schedule, from 0.
+        data: a `Phase`, or a mapping with `train` and any other field of it.
+
+    Raises:
+        ScheduleError: for an unknown field, or when `train` is missing.
+    """
+    if isinstance(data, Phase):
+        return data
+    if not isinstance(data, Mapping):
+        raise ScheduleError(
+            f"phase {index} is {data!r}",
+            "a Phase, or a mapping such as {train: [head], until_fraction: 0.3}",
+            "write the phase as a mapping",
+        )
+    known = [field.name for field in fields(Phase)]
+    for key in data:
+        if key not in known:
+            fail_unknown(f"key of phase {index}", key, known)
+    return Phase(**{"train": (), **data})
+
+
+def bound_arguments(
+    name: str, constructor: Callable[..., Any], given: Mapping[str, Any]
+) -> tuple[list[Any], dict[str, Any]]:
+    """Return positional and keyword arguments for a constructor.
+
+    Args:
+        name: name of the schedule, for errors.
+        constructor: its constructor; `*selectors` is given as one list.
+        given: argument name -> value.
+
+    Raises:
+        ScheduleError: for an unknown or a missing argument.
+    """
+    parameters = inspect.signature(constructor).parameters
+    for key in given:
+        if key not in parameters:
+            fail_unknown(f"argument of {name}", key, parameters)
+    positional: list[Any] = []
+    keywords = dict(given)
+    for parameter in parameters.values():
+        if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
+            listed = keywords.pop(parameter.name, ())
+            positional.extend(listed if isinstance(listed, list | tuple) else [listed])
+        elif parameter.default is inspect.Parameter.empty and parameter.name not in given:
+            raise ScheduleError(
+                f"schedule {name} without {parameter.name}",
+                f"{name}{inspect.signature(constructor)}".replace("'", ""),
+                f"add {parameter.name}",
+            )
+    return positional, keywords
+
+
+def read_yaml(path: str | os.PathLike[str]) -> Mapping[str, Any]:
+    """Return the mapping that a YAML file holds; a key that appears twice is an error.
+
+    Raises:
+        ScheduleError: when the file cannot be read, is not YAML or holds no mapping.
+    """
+    import yaml
+
+    class StrictLoader(yaml.SafeLoader):
+        """A safe loader that does not let a second key overwrite the first one."""
+
+        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+            keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+            for position, key in enumerate(keys):
+                if key in keys[:position]:
+                    line = node.value[position][0].start_mark.line + 1
+                    raise ScheduleError(
+                        f"{path}, line {line}: key {key!r} appears twice",
+                        "each key once",
+                        "remove one of the two",
+                    )
+            return super().construct_mapping(node, deep=deep)
+
+    try:
+        data = yaml.load(Path(path).read_text(encoding="utf-8"), Loader=StrictLoader)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ScheduleError(
+            f"cannot read {path}: {error}",
+            "a YAML file with {name: ...} or {phases: [...]}",
+            "check the path and the file",
+        ) from None
+    if not isinstance(data, Mapping):
+        raise ScheduleError(
+            f"{path} holds {data!r}",
+            "a mapping with {name: ...} or {phases: [...]}",
+            "write the schedule as a mapping",
+        )
+    return data

@@ -1,0 +1,44 @@
+"""One progress bar for a training run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+__all__ = ["ProgressBarCallback"]
+
+
+class ProgressBarCallback(TrainerCallback):
+    """Move a bar with each optimizer step and show the last loss and metric.
+
+    Args:
+        move: `(completed steps, note)`, as given by `terminal.progress`.
+        metric: name of the metric that is shown.
+    """
+
+    def __init__(self, move: Callable[[int, str], None], metric: str) -> None:
+        self._move = move
+        self._metric = metric
+        self._note = ""
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Move on."""
+        self._move(state.global_step, self._note)
+
+    def on_evaluate(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        metrics: dict[str, float] | None = None,
+        **_: Any,
+    ) -> None:
+        """Show the metric that was just measured."""
+        value = (metrics or {}).get(f"eval_{self._metric}")
+        if value is not None:
+            self._note = f"validation {self._metric} {value:.3f}"
+            self._move(state.global_step, self._note)

@@ -1,0 +1,243 @@
+"""Checkpoints by name: Hub repository, local folder or packaged sample -> model and processor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from hf_transfer_plugin.errors import CheckpointError
+from hf_transfer_plugin.records import Task
+from hf_transfer_plugin.redaction import redact
+from hf_transfer_plugin.samples import is_sample, sample_checkpoint
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig, PreTrainedModel
+
+__all__ = ["Checkpoint", "known_license"]
+
+
+class Checkpoint:
+    """A checkpoint that was found, not yet loaded.
+
+    Args:
+        name: Hub name, local folder or `sample:NAME`.
+        revision: commit, tag or branch on the Hub.
+        trust_remote_code: run code that comes with the checkpoint.
+
+    Raises:
+        CheckpointError: when it does not exist, cannot be reached or may not be read.
+    """
+
+    def __init__(
+        self, name: str, *, revision: str | None = None, trust_remote_code: bool = False
+    ) -> None:
+        self.name = name
+        self.path = str(_locate(name, revision))
+        self._options: dict[str, Any] = {"trust_remote_code": trust_remote_code}
+        if self.path == name and revision is not None:
+            self._options["revision"] = revision
+
+    def config(
+        self, class_names: Sequence[str] | None = None, image_size: int | None = None
+    ) -> PretrainedConfig:
+        """Read the configuration, with these classes and this input size when given."""
+        from transformers import AutoConfig
+
+        classes: dict[str, Any] = {}
+        if class_names is not None:
+            classes = {
+                "num_labels": len(class_names),
+                "id2label": dict(enumerate(class_names)),
+                "label2id": {name: index for index, name in enumerate(class_names)},
+            }
+        with _explained(self.name):
+            config = AutoConfig.from_pretrained(self.path, **classes, **self._options)
+        if config.model_type == "timm_wrapper":
+            if class_names is not None:
+                # The wrapper writes `label_names` over id2label when it is saved.
+                config.label_names = list(class_names)
+            if image_size is not None:
+                config.pretrained_cfg["input_size"] = [3, image_size, image_size]
+        elif image_size is not None and getattr(config, "image_size", image_size) != image_size:
+            raise CheckpointError(
+                arrived=f"data.image_size={image_size} for {self.name}",
+                expected=f"{config.image_size}, the only size this network reads",
+                action="leave data.image_size out",
+            )
+        return config
+
+    def classifier(
+        self,
+        task: Task,
+        class_names: Sequence[str],
+        *,
+        weights: Literal["pretrained", "random"] = "pretrained",
+        image_size: int | None = None,
+        pad_token_id: int | None = None,
+    ) -> PreTrainedModel:
+        """Load the model with a fresh head for these classes (a head that fits is kept).
+
+        Draws from torch's global generator: seed it first for the same head again.
+        """
+        import transformers
+
+        config = self.config(class_names, image_size)
+        if task == "text-classification":
+            auto = transformers.AutoModelForSequenceClassification
+            if config.pad_token_id is None:
+                config.pad_token_id = pad_token_id
+        else:
+            auto = transformers.AutoModelForImageClassification
+        return self._build(auto, config, weights)
+
+    def backbone(
+        self,
+        *,
+        weights: Literal["pretrained", "random"] = "pretrained",
+        image_size: int | None = None,
+    ) -> PreTrainedModel:
+        """Load the model without a task head."""
+        from transformers import AutoModel
+
+        return self._build(AutoModel, self.config(image_size=image_size), weights)
+
+    def tokenizer(self) -> Any:
+        """Load the tokenizer; one without a padding token pads with its end token."""
+        from transformers import AutoTokenizer
+
+        with _explained(self.name):
+            tokenizer = AutoTokenizer.from_pretrained(self.path, **self._options)
+        if tokenizer.pad_token_id is None:
+            tokenizer.pad_token = tokenizer.eos_token
+        return tokenizer
+
+    def image_processor(self, image_size: int | None = None) -> Any:
+        """Load the image preprocessing, for this input size in pixels when given."""
+        from transformers import AutoImageProcessor, TimmWrapperImageProcessor
+
+        config = self.config(image_size=image_size)
+        if config.model_type == "timm_wrapper":
+            return TimmWrapperImageProcessor(config.pretrained_cfg, config.architecture)
+        with _explained(self.name):
+            processor = AutoImageProcessor.from_pretrained(self.path, **self._options)
+        if image_size is not None:
+            for setting in ("size", "crop_size"):
+                if getattr(processor, setting, None) is not None:
+                    setattr(processor, setting, {"height": image_size, "width": image_size})
+        return processor
+
+    def _build(self, auto: Any, config: PretrainedConfig, weights: str) -> PreTrainedModel:
+        with _explained(self.name):
+            if weights == "random":
+                trust = self._options["trust_remote_code"]
+                model = auto.from_config(config, trust_remote_code=trust)
+            else:
+                model = auto.from_pretrained(
+                    self.path,
+                    config=config,
+                    ignore_mismatched_sizes=True,
+                    use_safetensors=True,
+                    **self._options,
+                )
+        # Models that ignore the batch's item count would otherwise log a loss that is multiplied
+        # by gradient accumulation and by the number of processes.
+        model.accepts_loss_kwargs = False
+        return model  # type: ignore[no-any-return]
+
+
+def known_license(name: str) -> dict[str, str]:
+    """Return {"checkpoint": licence} where the sample, folder or Hub page states one, else {}."""
+    if is_sample(name):
+        return {"checkpoint": "apache-2.0"}
+    from huggingface_hub import ModelCard
+    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError
+
+    card = Path(name).expanduser() / "README.md"
+    if Path(name).expanduser().is_dir() and not card.is_file():
+        return {}
+    try:
+        stated = ModelCard.load(card if card.is_file() else name, ignore_metadata_errors=True)
+    except (OSError, ValueError, EntryNotFoundError, HfHubHTTPError):
+        return {}
+    licence = stated.data.get("license")
+    return {"checkpoint": licence} if isinstance(licence, str) else {}
+
+
+def _locate(name: str, revision: str | None) -> Path | str:
+    if is_sample(name):
+        return sample_checkpoint(name)
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        if not (folder / "config.json").is_file():
+            raise CheckpointError(
+                arrived=f"the folder {name} holds no config.json",
+                expected="a folder written by save_pretrained",
+                action="name the folder that holds config.json and model.safetensors",
+            )
+        return folder
+    if name.startswith((".", "/", "~")):
+        raise CheckpointError(
+            arrived=f"no such checkpoint folder: {name}",
+            expected="a folder written by save_pretrained",
+            action="correct the path (it is read from the current folder)",
+        )
+    _ask_hub(name, revision)
+    return name
+
+
+def _ask_hub(name: str, revision: str | None) -> None:
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import (
+        EntryNotFoundError,
+        GatedRepoError,
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    expected = "a Hub name (org/name), a local folder or sample:NAME"
+    try:
+        hf_hub_download(name, "config.json", revision=revision)
+    except HFValidationError:
+        arrived, action = f"{name!r} is no checkpoint name", "correct the name"
+    except LocalEntryNotFoundError:
+        arrived = f"the checkpoint {name} is not in the local cache and the Hub cannot be reached"
+        action = "check the network and HF_HUB_OFFLINE, or name a local folder or sample:minilm"
+    except GatedRepoError:
+        arrived = f"the checkpoint {name} is gated"
+        expected = "a token whose owner was given access"
+        action = "ask for access on its page, then log in: hf auth login"
+    except RepositoryNotFoundError:
+        arrived = f"the Hub has no checkpoint {name}, or the token may not see it"
+        action = "check the spelling; for a private one log in: hf auth login"
+    except RevisionNotFoundError:
+        arrived, expected = f"{name} has no revision {revision!r}", "a commit, tag or branch"
+        action = "leave revision out, or look it up on the model's page"
+    except EntryNotFoundError:
+        arrived, expected = f"{name} holds no config.json", "a transformers or timm checkpoint"
+        action = "choose a repository with config.json and safetensors weights"
+    except HfHubHTTPError as error:
+        arrived = f"the Hub refused {name}: {redact(str(error)).splitlines()[0]}"
+        action = "log in again (hf auth login) or unset HF_TOKEN, then try again"
+    else:
+        return
+    raise CheckpointError(arrived, expected, action) from None
+
+
+@contextmanager
+def _explained(name: str) -> Iterator[None]:
+    """Turn what a loader raises for a checkpoint that does not fit into one clear error."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+        lines = redact(str(error)).strip().splitlines() or [type(error).__name__]
+        raise CheckpointError(
+            arrived=f"{name} cannot be loaded: {lines[0]}",
+            expected="a transformers checkpoint of this task with safetensors weights",
+            action="choose another checkpoint, or install what it asks for; code that comes with "
+            "a checkpoint runs only with trust_remote_code: true",
+        ) from None

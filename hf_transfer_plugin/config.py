@@ -1,0 +1,226 @@
+"""YAML and overrides to a `RunConfig`: the only place that reads configs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any
+
+import yaml
+
+from hf_transfer_plugin.adapt.schedules import FreezingSchedule
+from hf_transfer_plugin.decide.controls import CONTROLS, controls
+from hf_transfer_plugin.errors import ConfigError, RecordError, did_you_mean
+from hf_transfer_plugin.metrics import check_metric
+from hf_transfer_plugin.records import DataSpec, Plan, Ranking, Task
+from hf_transfer_plugin.serialization import Record
+from hf_transfer_plugin.strict_yaml import parse_value, read_mapping
+
+__all__ = ["RunConfig", "load_config"]
+
+_KEYS = "keys of a run config, such as task, data, checkpoint, schedule, training, seeds"
+
+
+@dataclass(frozen=True)
+class RunConfig(Record):
+    """All of a run, as a user writes it.
+
+    Attributes:
+        task: "text-classification" or "image-classification".
+        data: see `DataSpec`; a text alone is its path.
+        run_folder: where everything of this run is written.
+        checkpoint: the checkpoint to transfer; without it the best candidate of the ranking.
+        candidates: checkpoints to rank; the one to transfer is ranked too.
+        schedule: `{name: lp_ft, fraction: 0.3}` or `{phases: [...]}`.
+        training: keyword arguments of `transformers.TrainingArguments`.
+        batch_size: examples per optimizer step, over all processes.
+        learning_rates: grid for the transfer; validation chooses.
+        seeds: their number, or the seeds themselves.
+        metric: what is judged.
+        controls: what transfer is compared with; the first one decides.
+        control_learning_rates: grid for the controls that train a network.
+        rank_scores: scores of the ranking; the first one orders.
+        rank_examples: size of the sample that is ranked on.
+        margin: difference, in units of the metric, that would not matter.
+        confidence: of every interval.
+        processes: how many must run; None accepts what the launcher gave.
+        title: heading of report and card.
+    """
+
+    file_name = "config.json"
+
+    task: Task
+    data: DataSpec
+    run_folder: str
+    checkpoint: str | None = None
+    candidates: tuple[str, ...] = ()
+    revision: str | None = None
+    trust_remote_code: bool = False
+    schedule: Mapping[str, Any] = field(default_factory=lambda: {"name": "full"})
+    training: Mapping[str, Any] = field(default_factory=dict)
+    batch_size: int = 32
+    learning_rates: tuple[float, ...] = ()
+    seeds: int | tuple[int, ...] = 5
+    metric: str = "accuracy"
+    controls: tuple[str, ...] = ("from-scratch", "linear", "majority")
+    control_learning_rates: tuple[float, ...] = ()
+    rank_scores: tuple[str, ...] = ("logme", "h_score", "knn_accuracy", "linear_probe_accuracy")
+    rank_examples: int = 500
+    margin: float = 0.01
+    confidence: float = 0.95
+    processes: int | None = None
+    title: str = ""
+
+    def ranked(self) -> tuple[str, ...]:
+        """Return every checkpoint to rank, each once."""
+        named = (self.checkpoint,) if self.checkpoint else ()
+        return tuple(dict.fromkeys((*named, *self.candidates)))
+
+    def plan(self, ranking: Ranking) -> Plan:
+        """Return the plan of the transfer.
+
+        Raises:
+            ScheduleError: for a schedule that contradicts itself.
+        """
+        return Plan(
+            name="transfer",
+            task=self.task,
+            checkpoint=self.checkpoint or ranking.candidates[0].checkpoint,
+            data=self.data,
+            revision=self.revision if self.checkpoint else None,
+            schedule=FreezingSchedule.from_config(self.schedule).phases,
+            training=dict(self.training),
+            batch_size=self.batch_size,
+            learning_rates=self.learning_rates,
+            seeds=tuple(range(self.seeds)) if isinstance(self.seeds, int) else self.seeds,
+            metric=self.metric,
+            trust_remote_code=self.trust_remote_code,
+        )
+
+    def controls_of(self, plan: Plan) -> tuple[Plan, ...]:
+        """Return the plans that the transfer is compared with."""
+        return controls(plan, self.controls, learning_rates=self.control_learning_rates)
+
+
+def load_config(
+    path: str | os.PathLike[str], overrides: Sequence[str] = (), *, task: Task | None = None
+) -> RunConfig:
+    """Read a YAML file and apply `key=value` overrides (`training.learning_rate=1e-4`).
+
+    Args:
+        path: the file.
+        overrides: each `key=value`, dots for nested keys, the value as YAML.
+        task: the only task that is accepted, when given.
+
+    Raises:
+        ConfigError: for a file that cannot be read, an unknown or repeated key, or a value of the
+            wrong kind.
+    """
+    data = _plain(read_mapping(path, ConfigError, _KEYS))
+    for override in overrides:
+        _apply(data, override)
+    if isinstance(data.get("data"), str):
+        data["data"] = {"path": data["data"]}
+    if task is not None:
+        data.setdefault("task", task)
+    _check_keys(data, RunConfig)
+    for name in ("candidates", "controls", "rank_scores", "learning_rates", "seeds"):
+        if isinstance(data.get(name), str | float):
+            data[name] = [data[name]]
+    try:
+        config = RunConfig.from_json(data, origin=str(path))
+    except RecordError as error:
+        raise ConfigError(error.arrived, _KEYS, "correct the value") from None
+    _check_values(config, task)
+    return config
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    return value
+
+
+def _apply(data: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise ConfigError(
+            arrived=f"the override {override!r}",
+            expected="key=value, such as training.num_train_epochs=5",
+            action="put an equals sign between key and value, without spaces",
+        )
+    try:
+        value = parse_value(text)
+    except yaml.YAMLError:
+        value = text
+    *path, last = key.split(".")
+    place = data
+    for part in path:
+        inner = place.setdefault(part, {})
+        if not isinstance(inner, dict):
+            inner = place[part] = {"path": inner} if part == "data" else {}
+        place = inner
+    place[last] = value
+
+
+def _check_keys(data: Mapping[str, Any], kind: type, prefix: str = "") -> None:
+    known = {each.name: each for each in fields(kind)}
+    for key, value in data.items():
+        if key not in known:
+            raise ConfigError(
+                arrived=f"unknown key {prefix}{key}{did_you_mean(key, known)}",
+                expected="one of " + ", ".join(known),
+                action="correct or remove the key",
+            )
+        if key == "data" and isinstance(value, Mapping):
+            _check_keys(value, DataSpec, "data.")
+    missing = [key for key in _required(kind) if key not in data]
+    if missing:
+        raise ConfigError(
+            arrived=f"no {prefix}{missing[0]}",
+            expected="a config with " + ", ".join(prefix + key for key in _required(kind)),
+            action=f"add {prefix}{missing[0]} to the file, or {prefix}{missing[0]}=... behind it",
+        )
+
+
+def _required(kind: type) -> Iterable[str]:
+    return [
+        each.name
+        for each in fields(kind)
+        if each.default is MISSING and each.default_factory is MISSING
+    ]
+
+
+def _check_values(config: RunConfig, task: Task | None) -> None:
+    if task is not None and config.task != task:
+        raise ConfigError(
+            arrived=f"task {config.task}",
+            expected=f"task {task}, the one of this recipe",
+            action="take the recipe of that task, or correct the config",
+        )
+    check_metric(config.metric)
+    FreezingSchedule.from_config(config.schedule)
+    positive = {
+        "batch_size": config.batch_size,
+        "rank_examples": config.rank_examples,
+        "data.max_length": config.data.max_length,
+        "seeds": config.seeds if isinstance(config.seeds, int) else len(config.seeds),
+    }
+    for key, value in positive.items():
+        _require(value > 0, key, value, "a number above 0")
+    for key in ("validation_fraction", "test_fraction"):
+        value = getattr(config.data, key)
+        _require(0 < value < 1, f"data.{key}", value, "a share between 0 and 1")
+    _require(0 < config.confidence < 1, "confidence", config.confidence, "between 0 and 1")
+    _require(config.margin >= 0, "margin", config.margin, "0 or more")
+    _require(bool(config.ranked()), "checkpoint", None, "a checkpoint, or candidates to rank")
+    _require(bool(config.controls), "controls", (), "one of " + ", ".join(CONTROLS))
+    for name in config.controls:
+        hint = did_you_mean(name, CONTROLS)
+        _require(name in CONTROLS, "controls", f"{name}{hint}", "some of " + ", ".join(CONTROLS))
+
+
+def _require(fits: bool, key: str, value: Any, expected: str) -> None:
+    if not fits:
+        raise ConfigError(f"{key}: {value}", expected, f"correct {key}")

@@ -1,0 +1,65 @@
+"""Checked splits to what a checkpoint reads: token ids or pixel values, with a collator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hf_transfer_plugin.data.loading import TargetData
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+__all__ = ["Prepared", "prepare_images", "prepare_texts"]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Splits that a Trainer or a loop can read.
+
+    Attributes:
+        splits: role -> rows with the model's inputs and "labels".
+        collate: list of rows -> batch of tensors.
+        processor: tokenizer or image processor, to be saved beside the model.
+    """
+
+    splits: dict[str, Dataset]
+    collate: Callable[[list[dict[str, Any]]], dict[str, Any]]
+    processor: Any
+
+
+def prepare_texts(data: TargetData, tokenizer: Any) -> Prepared:
+    """Tokenize each text (or pair) once, cut to `max_length`; batches are padded as they come."""
+    from datasets import Dataset
+    from transformers import DataCollatorWithPadding
+
+    limit = min(data.spec.max_length, tokenizer.model_max_length)
+
+    splits = {}
+    for role, rows in data.splits.items():
+        texts = (list(rows[name]) for name in data.inputs)
+        encoded = tokenizer(*texts, truncation=True, max_length=limit)
+        splits[role] = Dataset.from_dict({**encoded, "labels": list(rows["label"])})
+    return Prepared(splits, DataCollatorWithPadding(tokenizer), tokenizer)
+
+
+def prepare_images(data: TargetData, processor: Any) -> Prepared:
+    """Decode and normalise images as they are read, with the checkpoint's own preprocessing."""
+    import torch
+
+    (column,) = data.inputs
+
+    def transform(rows: dict[str, list[Any]]) -> dict[str, Any]:
+        images = [image.convert("RGB") for image in rows[column]]
+        pixels = processor(images, return_tensors="pt")["pixel_values"]
+        return {"pixel_values": list(pixels), "labels": rows["label"]}
+
+    def collate(rows: list[dict[str, Any]]) -> dict[str, Any]:
+        return {
+            "pixel_values": torch.stack([row["pixel_values"] for row in rows]),
+            "labels": torch.tensor([row["labels"] for row in rows]),
+        }
+
+    splits = {role: rows.with_transform(transform) for role, rows in data.splits.items()}
+    return Prepared(splits, collate, processor)

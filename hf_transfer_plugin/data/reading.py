@@ -1,0 +1,90 @@
+"""A `DataSpec` to raw splits: packaged sample, Hub name, folder or file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hf_transfer_plugin.errors import DataError
+from hf_transfer_plugin.records import DataSpec
+from hf_transfer_plugin.redaction import redact
+from hf_transfer_plugin.samples import is_sample, sample_data
+
+if TYPE_CHECKING:
+    from datasets import DatasetDict
+
+__all__ = ["read_splits"]
+
+_BUILDERS = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".json": "json",
+    ".jsonl": "json",
+    ".parquet": "parquet",
+}
+_KINDS = "a Hub name, an image folder, a csv, json or parquet file or folder, or sample:NAME"
+
+
+def read_splits(spec: DataSpec) -> DatasetDict:
+    """Read whatever splits the data have; nothing is checked yet.
+
+    Raises:
+        DataError: when there is no such data, it cannot be reached or cannot be parsed.
+    """
+    if is_sample(spec.path):
+        return sample_data(spec.path)
+    path = Path(spec.path).expanduser()
+    if path.is_file():
+        return _read_file(path)
+    if path.is_dir():
+        return _load(spec, str(path))
+    if spec.path.startswith((".", "/", "~")) or path.suffix in _BUILDERS:
+        raise DataError(
+            arrived=f"no such file or folder: {spec.path}",
+            expected=_KINDS,
+            action="correct data.path (it is read from the current folder)",
+        )
+    return _load(spec, spec.path, name=spec.name, revision=spec.revision)
+
+
+def _read_file(path: Path) -> DatasetDict:
+    builder = _BUILDERS.get(path.suffix)
+    if builder is None:
+        raise DataError(
+            arrived=f"a file of an unknown kind: {path}",
+            expected="one of " + ", ".join(_BUILDERS),
+            action="convert it, or name a folder",
+        )
+    options: dict[str, Any] = {"delimiter": "\t"} if path.suffix == ".tsv" else {}
+    return _load(DataSpec(str(path)), builder, data_files={"train": str(path)}, **options)
+
+
+def _load(spec: DataSpec, path: str, **options: Any) -> DatasetDict:
+    import datasets
+    from datasets.exceptions import DatasetGenerationError
+    from huggingface_hub.errors import HfHubHTTPError
+    from pyarrow import ArrowInvalid
+
+    given = {name: value for name, value in options.items() if value is not None}
+    bars = datasets.utils.logging.is_progress_bar_enabled()
+    datasets.disable_progress_bars()
+    try:
+        return datasets.load_dataset(path, **given)
+    except (OSError, HfHubHTTPError) as error:
+        # Not found, no network, gated, wrong token: the message says which.
+        arrived, action = (
+            f"cannot read the data {spec.path}: {_first_line(error)}",
+            ("check the spelling and the network; for private data log in: hf auth login"),
+        )
+    except (ValueError, DatasetGenerationError, ArrowInvalid) as error:
+        arrived = f"cannot parse the data {spec.path}: {_first_line(error.__cause__ or error)}"
+        action = "open the file named above and mend it; a folder holds one kind of files"
+    finally:
+        if bars:
+            datasets.enable_progress_bars()
+    raise DataError(arrived, _KINDS, action)
+
+
+def _first_line(error: BaseException) -> str:
+    lines = redact(str(error)).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,1 @@
+"""WHEN to transfer: controls, statistics and the verdict. Nothing here imports torch."""

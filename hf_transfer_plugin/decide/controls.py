@@ -1,0 +1,171 @@
+"""Controls: what the same data give without the source. Each is just another plan."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+
+from hf_transfer_plugin.errors import ConfigError
+from hf_transfer_plugin.records import Phase, Plan
+
+__all__ = ["CONTROLS", "DEFAULT_LEARNING_RATE", "controls"]
+
+DEFAULT_LEARNING_RATE = 5e-5  # of transformers.TrainingArguments
+FULL_FACTORS = (0.3, 1.0, 3.0)
+HEAD_FACTORS = (1.0, 10.0, 100.0)  # a head alone stands, and needs, larger steps
+ENOUGH_RATES = 3
+
+Rates = tuple[float, ...]
+
+
+def controls(
+    plan: Plan,
+    names: Sequence[str] = ("from-scratch", "linear", "majority"),
+    *,
+    learning_rates: Sequence[float] = (),
+) -> tuple[Plan, ...]:
+    """Return the plans to compare a transfer with; nothing is trained here.
+
+    - "from-scratch": same architecture, random weights, all layers train. Does the source help?
+    - "linear": logistic regression on TF-IDF ("tfidf-logistic") or on pixels
+      ("pixels-logistic"), the name of its plan. Is a network needed?
+    - "majority": the most frequent class. Is anything learned?
+    - "frozen-probe": same checkpoint, only the head trains. Is fine-tuning needed?
+
+    Data, seeds and metric stay those of the plan. A control trains with a grid of rates, because
+    one at a rate that was tuned for the transfer loses for that reason alone, and help is
+    over-reported.
+
+    Args:
+        plan: the transfer, from a pretrained checkpoint.
+        names: keys of `CONTROLS`, in the order wanted; the first is the one that decides.
+        learning_rates: grid of the controls that train a network. Without it, from scratch: the
+            plan's own grid if that has three rates, else 0.3, 1 and 3 times each rate of the
+            plan; frozen probe: 1, 10 and 100 times each rate of the plan.
+
+    Returns:
+        One plan for each name.
+
+    Raises:
+        ConfigError: for an unknown or repeated name, a rate that is not positive, or a plan that
+            transfers nothing.
+    """
+    _check_transfers(plan)
+    _check_names(names)
+    _own_rates(plan)  # a rate that is no number must not wait for the control that reads it
+    given = tuple(_checked_rate(rate, plan) for rate in learning_rates)
+    made = tuple(CONTROLS[name](plan, given) for name in names)
+    taken = [control.name for control in made if control.name == plan.name]
+    if taken:
+        raise ConfigError(
+            arrived=f"the plan is named {plan.name!r}, like its control",
+            expected="names that are unique within a run",
+            action="name the plan 'transfer'",
+        )
+    return made
+
+
+def _from_scratch(plan: Plan, given: Rates) -> Plan:
+    own = plan.learning_rates if len(plan.learning_rates) >= ENOUGH_RATES else ()
+    return replace(
+        plan,
+        name="from-scratch",
+        weights="random",
+        schedule=(Phase(train=("*",)),),
+        learning_rates=given or own or _around(_own_rates(plan), FULL_FACTORS),
+    )
+
+
+def _frozen_probe(plan: Plan, given: Rates) -> Plan:
+    return replace(
+        plan,
+        name="frozen-probe",
+        schedule=(Phase(train=("head",)),),
+        learning_rates=given or _around(_own_rates(plan), HEAD_FACTORS),
+    )
+
+
+def _linear(plan: Plan, _: Rates) -> Plan:
+    text = plan.task == "text-classification"
+    return _baseline(plan, "tfidf-logistic" if text else "pixels-logistic")
+
+
+def _majority(plan: Plan, _: Rates) -> Plan:
+    return _baseline(plan, "majority")
+
+
+def _baseline(plan: Plan, name: str) -> Plan:
+    """Return a plan without a network, so without what only a network reads."""
+    return Plan(
+        name=name,
+        task=plan.task,
+        checkpoint=f"baseline:{name}",
+        data=plan.data,
+        seeds=plan.seeds,
+        metric=plan.metric,
+    )
+
+
+def _own_rates(plan: Plan) -> Rates:
+    rates = plan.learning_rates or (plan.training.get("learning_rate", DEFAULT_LEARNING_RATE),)
+    return tuple(_checked_rate(rate, plan) for rate in rates)
+
+
+def _checked_rate(rate: float | str, plan: Plan) -> float:
+    try:
+        number = float(rate)  # YAML reads 5e-5 as a string
+        if 0.0 < number < float("inf"):
+            return number
+    except (TypeError, ValueError):
+        pass
+    raise ConfigError(
+        arrived=f"a learning rate of {rate!r} for the controls of plan {plan.name!r}",
+        expected="finite rates above 0, such as 5e-5",
+        action="correct learning_rates or the plan's learning rate",
+    ) from None
+
+
+def _around(rates: Rates, factors: Rates) -> Rates:
+    # Three digits, so that 3 x 5e-05 reads 0.00015 in records and logs.
+    return tuple(sorted({float(f"{rate * factor:.3g}") for rate in rates for factor in factors}))
+
+
+def _check_transfers(plan: Plan) -> None:
+    if plan.weights == "pretrained" and not plan.checkpoint.startswith("baseline:"):
+        return
+    raise ConfigError(
+        arrived=f"plan {plan.name!r} with weights={plan.weights!r} and "
+        f"checkpoint={plan.checkpoint!r}, which transfers nothing",
+        expected="a plan that starts from pretrained weights",
+        action="make the controls from the transfer's plan",
+    )
+
+
+def _check_names(names: Sequence[str]) -> None:
+    for name in names:
+        if name not in CONTROLS:
+            near = difflib.get_close_matches(name, list(CONTROLS), n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise ConfigError(
+                arrived=f"there is no control {name!r}{hint}",
+                expected=f"one of {list(CONTROLS)}",
+                action="correct the name",
+            )
+    if len(set(names)) < len(names):
+        raise ConfigError(
+            arrived=f"controls {list(names)}",
+            expected="every name once",
+            action="remove the repeated name",
+        )
+
+
+CONTROLS: Mapping[str, Callable[[Plan, Rates], Plan]] = MappingProxyType(
+    {
+        "from-scratch": _from_scratch,
+        "frozen-probe": _frozen_probe,
+        "linear": _linear,
+        "majority": _majority,
+    }
+)

@@ -1,0 +1,203 @@
+"""The straight line of a run: data -> rank -> plan -> run -> judge -> report, each arrow a method.
+
+Each arrow writes one JSON file into the run folder and is not done again while that file fits, so
+a line that stopped, or that was moved, goes on where it was.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TypeVar
+
+from hf_transfer_plugin.checkpoints import known_license
+from hf_transfer_plugin.config import RunConfig
+from hf_transfer_plugin.data import TargetData, load_data
+from hf_transfer_plugin.decide.verdict import judge
+from hf_transfer_plugin.environment import environment
+from hf_transfer_plugin.errors import RecordError
+from hf_transfer_plugin.explaining import Explanation, explain
+from hf_transfer_plugin.processes import is_first, wait_for_all
+from hf_transfer_plugin.records import Plan, Ranking, Report, RunResult, Verdict
+from hf_transfer_plugin.report import report_files
+from hf_transfer_plugin.select.ranking import rank_checkpoints
+from hf_transfer_plugin.serialization import Record, write_atomic
+from hf_transfer_plugin.train import run
+
+__all__ = ["Line"]
+
+_log = logging.getLogger(__name__)
+_Value = TypeVar("_Value", bound=Record)
+
+
+class Line:
+    """One run in one folder.
+
+    Args:
+        config: what to run; it is stored as config.json in its run folder.
+        command: the command that repeats the run, for report and card.
+
+    Raises:
+        RecordError: when the run folder cannot be written.
+
+    Example:
+        >>> line = Line(load_config("recipes/configs/text_classification/docstrings.yaml"))
+        >>> verdict = line.judge()  # ranks, plans and trains first, as far as that is not done
+    """
+
+    def __init__(self, config: RunConfig, *, command: str = "") -> None:
+        self.config = config
+        self.folder = Path(config.run_folder)
+        self.command = command or f"hf-tl run {self.folder.name}"
+        self._plan: Plan | None = None
+        if is_first():
+            config.save(self.folder / RunConfig.file_name)
+        wait_for_all()
+
+    @classmethod
+    def open(cls, folder: str | os.PathLike[str]) -> Line:
+        """Pick up a line from its folder; its plan.json is taken as it is, edited or not.
+
+        Raises:
+            RecordError: when the folder holds no run.
+        """
+        config = RunConfig.load(Path(folder) / RunConfig.file_name)
+        line = cls(replace(config, run_folder=str(folder)))
+        if (line.folder / Plan.file_name).is_file():
+            line._plan = Plan.load(line.folder / Plan.file_name)
+        return line
+
+    @property
+    def model_dir(self) -> Path:
+        """Return the folder of the model that is kept, loadable without this package."""
+        return self.folder / "model"
+
+    @cached_property
+    def data(self) -> TargetData:
+        """Return the checked data."""
+        data = load_data(self.config.data, self.config.task)
+        for warning in data.summary.warnings:
+            _log.warning("data: %s", warning)
+        if is_first():
+            data.summary.save(self.folder / data.summary.file_name)
+        return data
+
+    def rank(self) -> Ranking:
+        """Score the candidates (WHAT)  the candidates beside the baselines."""
+        config, data = self.config, self.data
+
+        def fits(found: Ranking) -> bool:
+            names = {each.checkpoint for each in found.candidates}
+            scores = set(found.candidates[0].scores)
+            return (
+                found.data == data.summary.fingerprint
+                and names == set(config.ranked())
+                and found.score == config.rank_scores[0]
+                and scores == set(config.rank_scores)
+            )
+
+        def make() -> Ranking:
+            return rank_checkpoints(
+                config.ranked(),
+                data,
+                task=config.task,
+                scores=config.rank_scores,
+                examples=config.rank_examples,
+                seed=config.data.seed,
+                trust_remote_code=config.trust_remote_code,
+            )
+
+        return self._once(Ranking, fits, make)
+
+    def plan(self) -> Plan:
+        """Return the plan (HOW) of the transfer, checked against the model before anything trains."""
+        if self._plan is None:
+            self._plan = self.config.plan(self.rank())
+            if is_first():
+                self._plan.save(self.folder / Plan.file_name)
+        return self._plan
+
+    def explain(self) -> Explanation:
+        """Say what the plan will do and cost; an unfit schedule is found here."""
+        examples = len(self.data.splits["train"])
+        explanation = explain(self.plan(), train_examples=examples)
+        if is_first():
+            explanation.save(self.folder / Explanation.file_name)
+        return explanation
+
+    def plans(self) -> tuple[Plan, ...]:
+        """Return the transfer and its controls."""
+        plan = self.plan()
+        return (plan, *self.config.controls_of(plan))
+
+    def run(self) -> tuple[RunResult, ...]:
+        """Train the transfer, then each control, over the same seeds."""
+        plans = self.plans()
+        self.explain()
+        return tuple(self._run(plan) for plan in plans)
+
+    def _run(self, plan: Plan) -> RunResult:
+        first = plan.name == self.plan().name
+        _log.info("%s: %s, %d seeds", plan.name, plan.checkpoint, len(plan.seeds))
+        return run(
+            plan,
+            results=self.folder / "results" / f"{plan.name}.json",
+            model_dir=self.model_dir if first else None,
+            data=self.data,
+        )
+
+    def judge(self) -> Verdict:
+        """Judge (WHEN) transfer minus control, with its interval."""
+        transfer, *controls = self.run()
+        margin, confidence = self.config.margin, self.config.confidence
+        verdict = judge(transfer, controls, margin=margin, confidence=confidence)
+        if is_first():
+            verdict.save(self.folder / Verdict.file_name)
+        return verdict
+
+    def report(self) -> Report:
+        """Write report.html, README.md (the card), report.json and the plots."""
+        verdict = self.judge()
+        title = self.config.title or self.folder.name
+        plan = self.plan()
+        report = Report(
+            title=title,
+            task=self.config.task,
+            data=self.data.summary,
+            ranking=self.rank(),
+            explanation=str(self.explain()),
+            results=self.run(),
+            verdict=verdict,
+            environment=environment(),
+            command=self.command,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            licenses=known_license(plan.checkpoint),
+        )
+        if is_first():
+            for name, content in report_files(report).items():
+                write_atomic(self.folder / name, content)
+        wait_for_all()
+        return report
+
+    def _once(
+        self, kind: type[_Value], fits: Callable[[_Value], bool], make: Callable[[], _Value]
+    ) -> _Value:
+        """Return what the folder holds if it fits, else let the first process make it."""
+        path = self.folder / kind.file_name
+        if is_first() and not _holds(path, kind, fits):
+            make().save(path)
+        wait_for_all()
+        return kind.load(path)
+
+
+def _holds(path: Path, kind: type[_Value], fits: Callable[[_Value], bool]) -> bool:
+    try:
+        return path.is_file() and fits(kind.load(path))
+    except RecordError:
+        # Written by another version, or damaged: it is made again.
+        return False

@@ -1,0 +1,108 @@
+"""How many processes run, which one writes, and whether they are the ones that were asked for."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from hf_transfer_plugin.errors import LaunchError
+
+if TYPE_CHECKING:
+    from accelerate import PartialState
+
+__all__ = [
+    "cpu_only",
+    "end_processes",
+    "is_first",
+    "require_processes",
+    "wait_for_all",
+    "world_size",
+]
+
+_RIGHT = (
+    "accelerate launch --multi_gpu --num_processes {wanted} --num_machines 1 "
+    "--mixed_precision no --dynamo_backend no SCRIPT, or torchrun --nproc_per_node {wanted} SCRIPT"
+)
+
+
+def world_size() -> int:
+    """Return the number of processes of this run."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def cpu_only() -> bool:
+    """Tell whether there is no accelerator."""
+    import torch
+
+    return not torch.accelerator.is_available()
+
+
+def is_first() -> bool:
+    """Tell whether this process writes files and speaks."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+def wait_for_all() -> None:
+    """Wait until every process is here."""
+    if world_size() > 1:
+        _state().wait_for_everyone()
+
+
+def end_processes() -> None:
+    """Leave the process group; models must be freed before, or the exit may abort."""
+    if world_size() > 1:
+        import gc
+
+        import torch.distributed
+
+        gc.collect()
+        if torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
+
+
+def require_processes(wanted: int | None = None) -> int:
+    """Compare the processes that run with those that were asked for.
+
+    Args:
+        wanted: asked for by the config; None asks the launcher's own command line.
+
+    Returns:
+        The world size.
+
+    Raises:
+        LaunchError: when they differ (`accelerate launch --cpu --num_processes 2` runs one).
+    """
+    running = world_size()
+    wanted = wanted or _asked_of_launcher() or running
+    if wanted != running:
+        raise LaunchError(
+            arrived=f"{running} process{'es' if running > 1 else ''} running",
+            expected=f"{wanted}, as asked for",
+            action="launch with " + _RIGHT.format(wanted=wanted),
+        )
+    return running
+
+
+def _state() -> PartialState:
+    from accelerate import PartialState
+
+    return PartialState(cpu=cpu_only())
+
+
+def _asked_of_launcher() -> int | None:
+    """Read --num_processes from the `accelerate launch` above this process, if there is one."""
+    import psutil
+
+    for parent in psutil.Process().parents():
+        try:
+            words = parent.cmdline()
+        except psutil.Error:
+            continue
+        if "launch" not in words or not any("accelerate" in word for word in words):
+            continue
+        for word, following in zip(words, [*words[1:], ""], strict=True):
+            name, _, value = word.partition("=")
+            if name.lstrip("-").replace("-", "_") == "num_processes":
+                number = value or following
+                return int(number) if number.isdigit() else None
+    return None

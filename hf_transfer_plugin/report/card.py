@@ -1,0 +1,164 @@
+"""A report as the README.md of a model on the Hub."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from hf_transfer_plugin.records import Report
+from hf_transfer_plugin.report import markdown
+from hf_transfer_plugin.report.canvas import Chart
+from hf_transfer_plugin.report.evidence import class_rows, kept_seed, spread
+from hf_transfer_plugin.report.metadata import card_metadata
+from hf_transfer_plugin.report.names import display_name, hub_model, one_line
+from hf_transfer_plugin.report.page import templates
+from hf_transfer_plugin.report.public import public_report
+from hf_transfer_plugin.report.rows import (
+    data_cells,
+    hidden_sentence,
+    how_sentences,
+    result_cells,
+)
+from hf_transfer_plugin.report.words import (
+    go_words,
+    interval_words,
+    metric_name,
+    percent,
+    points,
+    ranking_sentence,
+    seed_words,
+    verdict_sentence,
+)
+
+__all__ = ["model_card"]
+
+_SHOWN_CLASSES = 30
+
+
+def model_card(report: Report, charts: Mapping[str, Chart], model_url: str | None = None) -> str:
+    """Return the card: front matter and Markdown, without tokens or local paths.
+
+    Args:
+        report: what the run gave.
+        charts: as from `draw_charts`; linked as `plots/NAME.png`.
+        model_url: where the model is, or will be, on the Hub.
+    """
+    report = public_report(report)
+    repository = _repository(model_url)
+    verdict, transfer = report.verdict, report.transfer
+    data = data_cells(report)
+    body = (
+        templates()
+        .get_template("card.md.j2")
+        .render(
+            md=markdown.escape,
+            table=markdown.table,
+            fenced=markdown.fenced,
+            title=report.title,
+            first=_first_sentence(report),
+            go=go_words(verdict),
+            what=ranking_sentence(report),
+            results=result_cells(report),
+            published=_published(report),
+            hidden=hidden_sentence(report),
+            use=_use(report),
+            limits=_limits(report),
+            data_name=display_name(report.data.path),
+            data_table=data if len(data.rows) <= _SHOWN_CLASSES + 1 else None,
+            data_totals=dict(zip(data.head[1:], data.rows[-1][1:], strict=True)),
+            warnings=report.data.warnings,
+            how=how_sentences(report),
+            snippet=_snippet(report, repository),
+            charts=charts,
+            command=report.command,
+            environment=report.environment,
+            created=report.created,
+            data_license=report.licenses.get("data"),
+            checkpoint=hub_model(transfer.plan.checkpoint)
+            or display_name(transfer.plan.checkpoint),
+        )
+    )
+    return f"---\n{card_metadata(report, repository).to_yaml()}\n---\n\n{body}"
+
+
+def _repository(model_url: str | None) -> str | None:
+    """Return "owner/name" of an address on the Hub."""
+    parts = urlsplit(model_url or "").path.strip("/").split("/")
+    return "/".join(parts[:2]) if len(parts) >= 2 else None
+
+
+def _first_sentence(report: Report) -> str:
+    verdict = report.verdict
+    if verdict.outcome != "harmed":
+        return verdict_sentence(verdict)
+    return (
+        f"The transfer harmed: the control “{one_line(verdict.baseline)}” is better than this "
+        f"model and should be used instead. Transfer minus control is {points(verdict.difference)} "
+        f"points of {metric_name(verdict.metric)} ({interval_words(verdict)}; "
+        f"{seed_words(verdict.seeds)})."
+    )
+
+
+def _published(report: Report) -> str:
+    """Return the mean over seeds with its interval, and the value of the published weights."""
+    transfer, metric = report.transfer, report.verdict.metric
+    over = spread(transfer.scores(), report.verdict.confidence)
+    text = f"Test {metric_name(metric)} of transfer is {percent(over.mean)} on average"
+    if over.count > 1:
+        level = f"{100 * report.verdict.confidence:g}% interval"
+        text += f" over {over.count} seeds ({level} {percent(over.lower)} to {percent(over.upper)})"
+    kept = kept_seed(transfer)
+    own = percent(kept.test[transfer.plan.metric])
+    return (
+        f"{text}. The weights published here are those of seed {kept.seed}, chosen by validation; "
+        f"their own test {metric_name(metric)} is {own}, which is the figure in the metadata."
+    )
+
+
+def _use(report: Report) -> str:
+    names = [one_line(name) for name in report.transfer.class_names]
+    shown = ", ".join(f"“{name}”" for name in names[:_SHOWN_CLASSES])
+    more = f" and {len(names) - _SHOWN_CLASSES} more" if len(names) > _SHOWN_CLASSES else ""
+    kind = "a text" if report.task == "text-classification" else "an image"
+    return f"The model assigns {kind} to one of {len(names)} classes: {shown}{more}."
+
+
+def _limits(report: Report) -> list[str]:
+    """Return what a user must know before relying on the model."""
+    kept = kept_seed(report.transfer)
+    count = len(report.transfer.labels)
+    limits = [
+        "It always answers one of these classes, also for inputs that belong to none of them.",
+        f"It was tested on {count} examples like those it was trained on; elsewhere it may do "
+        "worse.",
+    ]
+    known = [row for row in class_rows(report) if row.support and row.transfer == row.transfer]
+    if known:
+        weak = min(known, key=lambda row: row.transfer)
+        limits.append(
+            f"The weakest class is “{one_line(weak.name)}”, of which it finds "
+            f"{percent(weak.transfer)} ({weak.support} test examples)."
+        )
+    harmed = [f"“{one_line(row.name)}”" for row in known if row.harmed]
+    if harmed:
+        shown = ", ".join(harmed[:_SHOWN_CLASSES])
+        limits.append(f"Classes on which the control finds more: {shown}.")
+    if kept.confidences and "accuracy" in kept.test:
+        sure = sum(kept.confidences) / len(kept.confidences)
+        limits.append(
+            f"Its probabilities were not calibrated: their mean is {percent(sure)}, while "
+            f"{percent(kept.test['accuracy'])} of the answers are right."
+        )
+    return limits
+
+
+def _snippet(report: Report, repository: str | None) -> str:
+    example = "a text to classify" if report.task == "text-classification" else "picture.png"
+    note = "" if repository else "  # the folder that holds this file, or its name on the Hub"
+    return (
+        "from transformers import pipeline\n\n"
+        f"classify = pipeline({json.dumps(report.task)}, "
+        f"model={json.dumps(repository or '.')}){note}\n"
+        f"print(classify({json.dumps(example)}))"
+    )

@@ -1,0 +1,118 @@
+"""WHAT: one bar for each candidate checkpoint and each comparison."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from hf_transfer_plugin.records import Candidate, Report
+from hf_transfer_plugin.report.canvas import (
+    GREY,
+    INK,
+    PALETTE,
+    Chart,
+    drawable,
+    label_rows,
+    legend,
+    new_figure,
+    png,
+)
+from hf_transfer_plugin.report.names import display_name, one_line
+from hf_transfer_plugin.report.words import number, ranking_sentence
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["ranking_chart"]
+
+_ROWS = 20
+_LOOK = {
+    "pretrained": (PALETTE[0], "", "pretrained checkpoint"),
+    "random": (PALETTE[1], "///", "same network, random weights"),
+    "baseline": ("#bfc5cc", "...", "no network"),
+}
+
+
+def _size(parameters: int) -> str:
+    if not parameters:
+        return ""
+    for unit, size in (("B", 1e9), ("M", 1e6), ("k", 1e3)):
+        if parameters >= size:
+            return f"{parameters / size:.3g}{unit} weights"
+    return f"{parameters} weights"
+
+
+def _label(row: Candidate, index: int) -> str:
+    name = drawable(display_name(row.checkpoint), f"candidate {index + 1}")
+    size = _size(row.parameters)
+    if row.kind == "random":
+        size = size.replace("weights", "random weights") or "random weights"
+    return f"{name}\n{size}" if size else name
+
+
+def ranking_chart(report: Report) -> Chart:
+    """Draw the ordering score of every candidate and comparison; failed ones are named."""
+    from matplotlib.patches import Patch
+
+    ranking = report.ranking
+    rows = [*ranking.candidates[:_ROWS], *ranking.baselines]
+    values = [row.scores.get(ranking.score, math.nan) for row in rows]
+    figure, (axes,) = new_figure(1.3 + 0.46 * max(len(rows), 1))
+    for place, (row, value) in enumerate(zip(rows, values, strict=True)):
+        if not math.isfinite(value):
+            _write_failure(axes, place, row.error or "no such score")
+            continue
+        color, hatch, _ = _LOOK[row.kind]
+        axes.barh(place, value, 0.62, color=color, hatch=hatch, edgecolor=INK, linewidth=0.6)
+    if not rows:
+        axes.text(0.5, 0.5, "nothing was ranked", transform=axes.transAxes, ha="center", color=GREY)
+    finite = [value for value in values if math.isfinite(value)]
+    low, high = min([0.0, *finite]), max([0.0, *finite])
+    room = (0.24 if low < 0 else 0.16) * ((high - low) or 1.0)
+    for place, value in enumerate(values):
+        if math.isfinite(value):
+            side = "right" if value < 0 else "left"
+            pad = f" {number(value)} "
+            axes.text(value, place, pad, va="center", ha=side, fontsize=9.5, color=INK)
+    axes.set_xlim(low - (room if low < 0 else 0), high + room)
+    axes.axvline(0, color=GREY, linewidth=0.8)
+    label_rows(axes, [_label(row, index) for index, row in enumerate(rows)])
+    axes.set_xlabel(f"{ranking.score.replace('_', ' ')} (higher is better)", fontsize=10, color=INK)
+    kinds = [kind for kind in _LOOK if any(row.kind == kind for row in rows)]
+    handles: list[object] = [
+        Patch(facecolor=_LOOK[kind][0], hatch=_LOOK[kind][1], edgecolor=INK, label=_LOOK[kind][2])
+        for kind in kinds
+    ]
+    if handles:
+        legend(figure, handles, columns=2)
+    return Chart("Ranking of checkpoints", _caption(report), _alt(report), png(figure))
+
+
+def _write_failure(axes: Axes, place: int, reason: str) -> None:
+    text = drawable(f"not scored: {one_line(reason)}", "not scored, see the table", 50)
+    axes.text(
+        0.02,
+        place,
+        text,
+        va="center",
+        fontsize=8.5,
+        color=GREY,
+        style="italic",
+        transform=axes.get_yaxis_transform(),
+        in_layout=False,
+    )
+
+
+def _caption(report: Report) -> str:
+    hidden = len(report.ranking.candidates) - _ROWS
+    more = f" The {hidden} lowest candidates are not drawn." if hidden > 0 else ""
+    return (
+        "Score of each checkpoint on the target's training examples, beside the same networks "
+        f"with random weights and methods without a network.{more}"
+    )
+
+
+def _alt(report: Report) -> str:
+    failed = [row for row in report.ranking.candidates if row.error]
+    names = ", ".join(display_name(row.checkpoint) for row in failed)
+    return f"Bar chart. {ranking_sentence(report)}" + (f" Not scored: {names}." if failed else "")

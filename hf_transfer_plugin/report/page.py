@@ -1,0 +1,112 @@
+"""A report as one self-contained HTML page: no script, nothing loaded from elsewhere."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from hf_transfer_plugin.records import Report
+from hf_transfer_plugin.report.canvas import Chart
+from hf_transfer_plugin.report.names import display_name, one_line
+from hf_transfer_plugin.report.public import redacted_report
+from hf_transfer_plugin.report.rows import (
+    class_cells,
+    data_cells,
+    hidden_sentence,
+    how_sentences,
+    mean_words,
+    ranking_cells,
+    result_cells,
+    seed_cells,
+)
+from hf_transfer_plugin.report.words import (
+    OUTCOME_WORDS,
+    go_words,
+    metric_name,
+    ranking_sentence,
+    verdict_sentence,
+)
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+__all__ = ["html_page", "templates"]
+
+
+@lru_cache(maxsize=1)
+def templates() -> Environment:
+    """Return the environment of the packaged templates; whatever is not marked is escaped."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    return Environment(
+        loader=PackageLoader("hf_transfer_plugin.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+
+
+def _address(url: str | None) -> str | None:
+    # Anything else, such as javascript:, must not become a link.
+    return url if url and url.startswith(("https://", "http://")) else None
+
+
+def _seed_words(count: int) -> str:
+    return f"mean ± sd over {count} seeds" if count > 1 else "one seed"
+
+
+def html_page(report: Report, charts: Mapping[str, Chart], model_url: str | None = None) -> str:
+    """Return the page.
+
+    Args:
+        report: what the run gave.
+        charts: as from `draw_charts`.
+        model_url: where the model is on the Hub; shown as a link.
+    """
+    report = redacted_report(report)
+    verdict, transfer = report.verdict, report.transfer
+    images = {
+        name: "data:image/png;base64," + base64.b64encode(chart.image).decode("ascii")
+        for name, chart in charts.items()
+    }
+    return (
+        templates()
+        .get_template("page.html.j2")
+        .render(
+            title=one_line(report.title),
+            task=report.task.replace("-", " "),
+            data=display_name(report.data.path),
+            created=report.created,
+            model_url=_address(model_url),
+            checkpoint=display_name(transfer.plan.checkpoint),
+            what=ranking_sentence(report),
+            findings=report.ranking.findings,
+            outcome=verdict.outcome,
+            outcome_title=OUTCOME_WORDS[verdict.outcome],
+            when=verdict_sentence(verdict),
+            go=verdict.go,
+            go_sentence=go_words(verdict),
+            score=f"Test {metric_name(verdict.metric)} of transfer: "
+            f"{mean_words(transfer, verdict.confidence)} ({_seed_words(len(transfer.seeds))}).",
+            how=how_sentences(report),
+            phases=len(transfer.plan.schedule),
+            hidden=hidden_sentence(report),
+            results=result_cells(report),
+            classes=class_cells(report),
+            ranking=ranking_cells(report),
+            data_table=data_cells(report),
+            seeds=seed_cells(report),
+            warnings=report.data.warnings,
+            fingerprint=report.data.fingerprint,
+            charts=charts,
+            images=images,
+            explanation=report.explanation,
+            environment=report.environment,
+            licenses=report.licenses,
+            command=report.command,
+        )
+    )

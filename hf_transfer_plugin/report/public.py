@@ -1,0 +1,62 @@
+"""Copies of a report that are fit to leave the run, or the machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from hf_transfer_plugin.records import Report
+from hf_transfer_plugin.redaction import conceal_paths, is_absolute_path, last_name, redact
+from hf_transfer_plugin.report.names import is_local
+
+__all__ = ["public_report", "redacted_report"]
+
+# Fields that hold a reference; elsewhere a path stands inside a sentence.
+_REFERENCES = ("checkpoint", "path", "data")
+
+
+def _map_text(value: Any, change: Callable[[str, str], str], key: str = "") -> Any:
+    if isinstance(value, str):
+        return change(value, key)
+    if isinstance(value, dict):
+        return {name: _map_text(item, change, name) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_map_text(item, change, key) for item in value]
+    return value
+
+
+def redacted_report(report: Report) -> Report:
+    """Return the report without anything that looks like a token or password."""
+    return Report.from_json(_map_text(report.to_json(), lambda text, _: redact(text)))
+
+
+def public_report(report: Report) -> Report:
+    """Return the redacted report without absolute local paths, fit for the Hub.
+
+    A checkpoint or data folder `/home/me/flowers` becomes `./flowers`, so it is still seen to be
+    local; inside texts (command, explanation, environment, warnings) only its last name stays.
+    """
+    data = redacted_report(report).to_json()
+    known = sorted(_local_references(data), key=len, reverse=True)
+
+    def change(text: str, key: str) -> str:
+        if key in _REFERENCES and is_absolute_path(text):
+            return f"./{last_name(text)}"
+        for path in known:
+            text = text.replace(path, last_name(path))
+        return conceal_paths(text)
+
+    return Report.from_json(_map_text(data, change))
+
+
+def _local_references(data: dict[str, Any]) -> set[str]:
+    """Return the absolute paths that the record names: they may hold spaces."""
+    found: set[str] = set()
+
+    def collect(text: str, key: str) -> str:
+        if key in _REFERENCES and is_absolute_path(text) and is_local(text):
+            found.add(text)
+        return text
+
+    _map_text(data, collect)
+    return found

@@ -1,0 +1,230 @@
+"""The tables of page and card, as rows of plain text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hf_transfer_plugin.records import Report, RunResult
+from hf_transfer_plugin.report.evidence import (
+    class_rows,
+    hidden_harm,
+    kept_seed,
+    primary_control,
+    spread,
+    verdict_against,
+)
+from hf_transfer_plugin.report.names import display_name, one_line
+from hf_transfer_plugin.report.words import (
+    has_interval,
+    margin_words,
+    metric_name,
+    number,
+    percent,
+    points,
+    schedule_words,
+)
+
+__all__ = [
+    "Cells",
+    "class_cells",
+    "data_cells",
+    "hidden_sentence",
+    "how_sentences",
+    "mean_words",
+    "ranking_cells",
+    "result_cells",
+    "seed_cells",
+]
+
+Rows = list[tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Cells:
+    """A table: the first column names the row, the others hold figures.
+
+    Attributes:
+        caption: what the table shows.
+        head: column names.
+        rows: cells, as many as column names.
+        marked: indices of rows to stand out.
+        text_columns: indices of columns of words, which are set flush left.
+    """
+
+    caption: str
+    head: tuple[str, ...]
+    rows: Rows
+    marked: tuple[int, ...] = ()
+    text_columns: tuple[int, ...] = ()
+
+
+def mean_words(result: RunResult, confidence: float) -> str:
+    """Return the judged test metric over seeds, such as "90.1% ± 0.4"."""
+    over = spread(result.scores(), confidence)
+    return percent(over.mean) + (f" ± {100 * over.sd:.1f}" if math.isfinite(over.sd) else "")
+
+
+def result_cells(report: Report) -> Cells:
+    """Return transfer and every control: test metric, difference with interval, outcome."""
+    verdict = report.verdict
+    rows: Rows = []
+    for result in report.results:
+        name = one_line(result.plan.name)
+        mean = mean_words(result, verdict.confidence)
+        seconds = number(sum(seed.wall_seconds for seed in result.seeds), 1)
+        against = verdict_against(report, result.plan.name)
+        if result is report.transfer or against is None:
+            rows.append((name, mean, "", "", "", seconds))
+            continue
+        if result.plan.name == verdict.baseline:
+            name += " (primary control)"
+        interval = "–"
+        if has_interval(against):
+            interval = f"{points(against.lower)} to {points(against.upper)}"
+        rows.append((name, mean, points(against.difference), interval, against.outcome, seconds))
+    level = f"{100 * verdict.confidence:g}% interval"
+    metric = f"Test {metric_name(verdict.metric)}, mean ± sd"
+    return Cells(
+        "Transfer and every control over the seeds. Differences are transfer − control, in points.",
+        ("Plan", metric, "Difference", level, "Outcome", "Seconds"),
+        rows,
+        marked=tuple(index for index, row in enumerate(rows) if row[4] == "harmed"),
+        text_columns=(4,),
+    )
+
+
+def class_cells(report: Report) -> Cells:
+    """Return recall of each class for transfer and primary control; harmed classes are marked."""
+    found = class_rows(report)
+    rows: Rows = [
+        (
+            str(index),
+            one_line(row.name),
+            str(row.support),
+            percent(row.transfer),
+            percent(row.control),
+            points(row.transfer - row.control),
+            "▼ harmed" if row.harmed else "",
+        )
+        for index, row in enumerate(found)
+    ]
+    return Cells(
+        "Recall on test, mean over seeds. Harmed: below the control by more than "
+        f"{margin_words(report.verdict)} (a difference of means, not a test).",
+        (
+            "Number",
+            "Class",
+            "Test examples",
+            "Transfer",
+            one_line(report.verdict.baseline),
+            "Difference, points",
+            "Harm",
+        ),
+        rows,
+        marked=tuple(index for index, row in enumerate(found) if row.harmed),
+        text_columns=(1, 6),
+    )
+
+
+def hidden_sentence(report: Report) -> str:
+    """Return how many test examples transfer loses to the primary control, in words."""
+    found = hidden_harm(report)
+    if found is None or not found.examples:
+        return "Single test examples cannot be compared: there are no paired predictions."
+    control = primary_control(report)
+    name = one_line(control.plan.name) if control is not None else "the control"
+    seeds = f"the majority of the {found.seeds} seeds" if found.seeds > 1 else "the one seed"
+    return (
+        f"{found.lost} of {found.examples} test examples ({percent(found.lost / found.examples)}) "
+        f"are answered right by “{name}” and wrong by transfer in {seeds}. "
+        f"The other way round it is {found.won} ({percent(found.won / found.examples)})."
+    )
+
+
+def data_cells(report: Report) -> Cells:
+    """Return the number of examples of each class in each split."""
+    data = report.data
+    rows: Rows = [
+        (
+            one_line(name),
+            *(
+                str(counts[index]) if index < len(counts) else "–"
+                for counts in data.counts.values()
+            ),
+        )
+        for index, name in enumerate(data.class_names)
+    ]
+    rows.append(("all classes", *(str(sum(counts)) for counts in data.counts.values())))
+    return Cells("Examples of each class and split.", ("Class", *data.counts), rows)
+
+
+def ranking_cells(report: Report) -> Cells:
+    """Return every candidate and comparison with all scores; the first score orders."""
+    ranking = report.ranking
+    names = {name for row in (*ranking.candidates, *ranking.baselines) for name in row.scores}
+    names.discard(ranking.score)
+    scores = [ranking.score, *sorted(names)]
+
+    def value(of: Mapping[str, float], name: str) -> str:
+        return number(of.get(name, math.nan))
+
+    rows: Rows = [
+        (
+            display_name(row.checkpoint),
+            row.kind,
+            *(value(row.scores, name) for name in scores),
+            f"{row.parameters:,}" if row.parameters else "–",
+            number(row.seconds, 1),
+            one_line(row.error or ""),
+        )
+        for row in (*ranking.candidates, *ranking.baselines)
+    ]
+    titles = (one_line(name.replace("_", " ")) for name in scores)
+    return Cells(
+        f"Scores on {ranking.examples} training examples, higher is better; the first one orders.",
+        ("Checkpoint", "Kind", *titles, "Weights", "Seconds", "Error"),
+        rows,
+        text_columns=(1, len(scores) + 4),
+    )
+
+
+def seed_cells(report: Report) -> Cells:
+    """Return one row for each training run."""
+    rows: Rows = []
+    metric = report.verdict.metric
+    for result in report.results:
+        for seed in result.seeds:
+            rows.append(
+                (
+                    one_line(result.plan.name),
+                    str(seed.seed),
+                    f"{seed.learning_rate:g}" if seed.learning_rate else "–",
+                    str(seed.steps) if seed.steps else "–",
+                    percent(seed.validation.get(metric, math.nan)),
+                    percent(seed.test.get(metric, math.nan)),
+                    number(seed.wall_seconds, 1),
+                )
+            )
+    return Cells(
+        f"Every run; validation and test are {metric_name(metric)}.",
+        ("Plan", "Seed", "Learning rate", "Steps", "Validation", "Test", "Seconds"),
+        rows,
+    )
+
+
+def how_sentences(report: Report) -> list[str]:
+    """Return HOW in plain words: schedule, share of weights that train, learning rate."""
+    transfer = report.transfer
+    sentences = schedule_words(transfer.plan.schedule)
+    if transfer.parameters:
+        share = transfer.trainable_parameters / transfer.parameters
+        sentences.append(
+            f"In the last phase {percent(share)} of the weights train "
+            f"({transfer.trainable_parameters:,} of {transfer.parameters:,})."
+        )
+    kept = kept_seed(transfer)
+    tuned = f", chosen from {len(transfer.grid)} on validation" if len(transfer.grid) > 1 else ""
+    sentences.append(f"Peak learning rate {kept.learning_rate:g}{tuned}.")
+    return sentences

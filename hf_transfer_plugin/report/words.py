@@ -1,0 +1,193 @@
+"""Numbers and records in plain words."""
+
+from __future__ import annotations
+
+import math
+
+from hf_transfer_plugin.records import Candidate, Phase, Ranking, Report, Verdict
+from hf_transfer_plugin.report.names import display_name, one_line
+
+__all__ = [
+    "OUTCOME_WORDS",
+    "best_rival",
+    "go_words",
+    "has_interval",
+    "interval_words",
+    "margin_words",
+    "metric_name",
+    "number",
+    "percent",
+    "points",
+    "ranking_sentence",
+    "rate_words",
+    "schedule_words",
+    "seed_words",
+    "selector_words",
+    "verdict_sentence",
+]
+
+OUTCOME_WORDS = {
+    "helped": "Transfer helped",
+    "harmed": "Transfer harmed",
+    "equivalent": "No practical difference",
+    "inconclusive": "Not decided yet",
+}
+_METRIC_NAMES = {"accuracy": "accuracy", "f1": "F1", "macro_f1": "macro F1", "f1_macro": "macro F1"}
+
+
+def metric_name(metric: str) -> str:
+    """Return how a metric is called in a sentence."""
+    return _METRIC_NAMES.get(metric, one_line(metric.replace("_", " ")))
+
+
+def number(value: float, digits: int = 3) -> str:
+    """Return a score with a fixed number of decimals; a dash when there is none."""
+    return f"{value:.{digits}f}".replace("-", "−") if math.isfinite(value) else "–"
+
+
+def percent(value: float, digits: int = 1) -> str:
+    """Return a share in [0, 1] as per cent; a dash when there is none."""
+    return f"{100 * value:.{digits}f}%" if math.isfinite(value) else "–"
+
+
+def points(value: float) -> str:
+    """Return a signed difference of shares in percentage points, without the unit."""
+    if not math.isfinite(value):
+        return "–"
+    text = f"{100 * value:+.1f}"
+    return "0.0" if float(text) == 0 else text.replace("-", "−")
+
+
+def has_interval(verdict: Verdict) -> bool:
+    """Return whether the difference has an interval: one seed without predictions has none."""
+    return math.isfinite(verdict.lower) and math.isfinite(verdict.upper)
+
+
+def interval_words(verdict: Verdict) -> str:
+    """Return the interval of a verdict, such as "95% interval +1.0 to +2.0 points"."""
+    if not has_interval(verdict):
+        return "no interval: too few seeds"
+    level = f"{100 * verdict.confidence:g}%"
+    return f"{level} interval {points(verdict.lower)} to {points(verdict.upper)} points"
+
+
+def margin_words(verdict: Verdict) -> str:
+    """Return the margin with its unit, such as "1 point"."""
+    size = f"{100 * verdict.margin:g}"
+    return "1 point" if size == "1" else f"{size} points"
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def seed_words(count: int) -> str:
+    """Return how many pairs of runs a verdict rests on."""
+    return _plural(count, "paired seed")
+
+
+def verdict_sentence(verdict: Verdict) -> str:
+    """Return WHEN in one or two sentences, naming the control."""
+    control = f"the control “{one_line(verdict.baseline)}”"
+    size = f"{abs(100 * verdict.difference):.1f} points of {metric_name(verdict.metric)}"
+    basis = f"({interval_words(verdict)}; {seed_words(verdict.seeds)})"
+    side = "above" if verdict.difference >= 0 else "below"
+    match verdict.outcome:
+        case "helped":
+            return f"Transfer helped: it is {size} better than {control} {basis}."
+        case "harmed":
+            return f"Transfer harmed: it is {size} worse than {control} {basis}."
+        case "equivalent":
+            return (
+                f"Transfer makes no practical difference: it is {size} {side} {control}, and the "
+                f"interval lies within ±{margin_words(verdict)} {basis}."
+            )
+    if not has_interval(verdict):
+        return f"It is not decided whether transfer helps: it is {size} {side} {control} {basis}."
+    return (
+        f"It is not decided whether transfer helps: it is {size} {side} {control}, but the "
+        f"interval leaves both open {basis}. More seeds or test examples would tell."
+    )
+
+
+def go_words(verdict: Verdict) -> str:
+    """Return the recommendation that follows from a verdict."""
+    margin = margin_words(verdict)
+    if verdict.go:
+        return f"Go: harm of more than {margin} is ruled out."
+    return f"No go: harm of more than {margin} is not ruled out."
+
+
+def best_rival(ranking: Ranking) -> Candidate | None:
+    """Return the random network or baseline with the highest ordering score."""
+    scored = [
+        row for row in ranking.baselines if math.isfinite(row.scores.get(ranking.score, math.nan))
+    ]
+    return max(scored, key=lambda row: row.scores[ranking.score], default=None)
+
+
+def ranking_sentence(report: Report) -> str:
+    """Return WHAT in plain words: the best checkpoint, its score, and what it has to beat."""
+    ranking = report.ranking
+    best = next((row for row in ranking.candidates if ranking.score in row.scores), None)
+    if best is None:
+        return "No candidate checkpoint could be scored."
+    score, name = best.scores[ranking.score], one_line(ranking.score.replace("_", " "))
+    count = _plural(len(ranking.candidates), "candidate")
+    text = (
+        f"{display_name(best.checkpoint)} ranks first of {count}, with {name} {number(score)} "
+        f"on {ranking.examples} training examples."
+    )
+    rival = best_rival(ranking)
+    if rival is not None:
+        against = rival.scores[ranking.score]
+        relation = "beats" if score > against else "does not beat"
+        text += (
+            f" It {relation} the best comparison without transfer, "
+            f"{display_name(rival.checkpoint)} ({number(against)})."
+        )
+    used = report.transfer.plan.checkpoint
+    if used != best.checkpoint:
+        text += f" This run transferred {display_name(used)} instead."
+    return text
+
+
+def selector_words(selector: str) -> str:
+    """Return which layers a selector of a phase means."""
+    if selector == "*":
+        return "all layers"
+    if selector in ("head", "top:0"):
+        return "the head"
+    kind, _, count = selector.partition(":")
+    if kind == "top" and count.isdigit():
+        return (
+            f"the head and the last {_plural(int(count), 'layer')}"
+            if count != "1"
+            else ("the head and the last layer")
+        )
+    return f"layers “{one_line(selector)}”"
+
+
+def rate_words(rate: float) -> str:
+    """Return a rate factor in words."""
+    return "the full learning rate" if rate == 1 else f"{rate:.3g} times the learning rate"
+
+
+def _until_words(phase: Phase, last: bool) -> str:
+    if last or (phase.until_fraction is None and phase.until_step is None):
+        return "to the end"
+    if phase.until_fraction is not None:
+        return f"until {100 * phase.until_fraction:g}% of training"
+    return f"until step {phase.until_step}"
+
+
+def schedule_words(schedule: tuple[Phase, ...]) -> list[str]:
+    """Return one sentence for each phase of a schedule."""
+    sentences = []
+    for index, phase in enumerate(schedule):
+        until = _until_words(phase, last=index == len(schedule) - 1)
+        what = " and ".join(selector_words(selector) for selector in phase.train) or "nothing"
+        name = f" ({one_line(phase.name)})" if phase.name else ""
+        start = "From the first step" if index == 0 else "Then"
+        sentences.append(f"{start} {until}{name}: {what}, at {rate_words(phase.rate)}.")
+    return sentences

@@ -1,0 +1,5 @@
+"""A plan to a result: the only place that trains."""
+
+from hf_transfer_plugin.train.running import run
+
+__all__ = ["run"]

@@ -1,0 +1,100 @@
+"""Plans without a network: logistic regression on plain features, and the most frequent class."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Any
+
+from hf_transfer_plugin.data import TargetData
+from hf_transfer_plugin.data.plain import plain_features
+from hf_transfer_plugin.errors import ConfigError, did_you_mean
+from hf_transfer_plugin.metrics import classification_metrics
+from hf_transfer_plugin.records import Plan, RunResult, SeedResult, Task
+
+__all__ = ["BASELINE_PREFIX", "run_baseline"]
+
+BASELINE_PREFIX = "baseline:"
+_STRENGTHS = (0.1, 1.0, 10.0, 100.0)
+_READS: dict[str, tuple[Task, ...]] = {
+    "tfidf-logistic": ("text-classification",),
+    "pixels-logistic": ("image-classification",),
+    "majority": ("text-classification", "image-classification"),
+}
+
+
+def run_baseline(plan: Plan, data: TargetData) -> RunResult:
+    """Fit the baseline once; every seed has the same result, for no seed enters it.
+
+    Validation chooses the strength of the regularisation.
+
+    Raises:
+        ConfigError: for an unknown baseline, or one for another task.
+    """
+    name = plan.checkpoint.removeprefix(BASELINE_PREFIX)
+    if plan.task not in _READS.get(name, ()):
+        fitting = [each for each, tasks in _READS.items() if plan.task in tasks]
+        raise ConfigError(
+            arrived=f"unknown baseline {name!r} for {plan.task}{did_you_mean(name, fitting)}",
+            expected="one of " + ", ".join(fitting),
+            action="correct the control's checkpoint",
+        )
+    start = time.perf_counter()
+    model, features, weights = _majority(data) if name == "majority" else _logistic(plan, data)
+    probabilities = model.predict_proba(features["test"])
+    predictions = model.classes_[probabilities.argmax(1)]
+    once = SeedResult(
+        seed=plan.seeds[0],
+        learning_rate=0.0,
+        steps=0,
+        test=classification_metrics(data.labels("test"), predictions),
+        validation=_on_validation(model, features, data),
+        curve=(),
+        predictions=tuple(predictions.tolist()),
+        confidences=tuple(probabilities.max(1).tolist()),
+        wall_seconds=time.perf_counter() - start,
+    )
+    return RunResult(
+        plan=plan,
+        class_names=data.class_names,
+        labels=data.labels("test"),
+        seeds=tuple(replace(once, seed=seed) for seed in plan.seeds),
+        trainable_parameters=weights,
+        parameters=weights,
+        best_seed=plan.seeds[0],
+        data=data.summary.fingerprint,
+    )
+
+
+def _logistic(plan: Plan, data: TargetData) -> tuple[Any, dict[str, Any], int]:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    features = plain_features(data, ("train", "validation", "test"))
+    # Centring would fill a sparse table; TF-IDF rows have unit length already.
+    steps = [] if data.task == "text-classification" else [StandardScaler()]
+    best, highest = None, -1.0
+    for strength in _STRENGTHS:
+        model = make_pipeline(*steps, LogisticRegression(C=strength, max_iter=1000))
+        model.fit(features["train"], data.labels("train"))
+        reached = _on_validation(model, features, data)[plan.metric]
+        if reached > highest:
+            best, highest = model, reached
+    assert best is not None
+    last = best[-1]
+    return best, features, last.coef_.size + last.intercept_.size
+
+
+def _majority(data: TargetData) -> tuple[Any, dict[str, Any], int]:
+    import numpy as np
+    from sklearn.dummy import DummyClassifier
+
+    features = {role: np.zeros((len(rows), 1)) for role, rows in data.splits.items()}
+    model = DummyClassifier(strategy="prior").fit(features["train"], data.labels("train"))
+    return model, features, 0
+
+
+def _on_validation(model: Any, features: dict[str, Any], data: TargetData) -> dict[str, float]:
+    predictions = model.predict(features["validation"])
+    return classification_metrics(data.labels("validation"), predictions)

@@ -1,0 +1,254 @@
+"""One plan, one seed: the only function that builds a `Trainer`."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import EvalPrediction, PrinterCallback, Trainer, TrainingArguments, set_seed
+
+from hf_transfer_plugin.adapt.schedules import FreezingSchedule
+from hf_transfer_plugin.callbacks.freezing import FreezingCallback
+from hf_transfer_plugin.callbacks.progress import ProgressBarCallback
+from hf_transfer_plugin.checkpoints import Checkpoint
+from hf_transfer_plugin.data import Prepared, TargetData, prepare_images, prepare_texts
+from hf_transfer_plugin.errors import ConfigError, LaunchError, did_you_mean
+from hf_transfer_plugin.layers import layer_groups, select_groups
+from hf_transfer_plugin.metrics import classification_metrics
+from hf_transfer_plugin.processes import cpu_only, world_size
+from hf_transfer_plugin.records import CurvePoint, Plan, SeedResult
+from hf_transfer_plugin.terminal import progress
+
+__all__ = ["Trained", "check_training", "prepare", "train_once"]
+
+_OWNED = {
+    "output_dir": "run_folder",
+    "seed": "seeds",
+    "data_seed": "seeds",
+    "per_device_train_batch_size": "batch_size",
+}
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained model and what it reached.
+
+    Attributes:
+        result: metrics, curve and predictions.
+        trainable_parameters: weights that train in the last phase.
+        parameters: all weights.
+        save: writes model and processor into a folder.
+    """
+
+    result: SeedResult
+    trainable_parameters: int
+    parameters: int
+    save: Callable[[Path], None]
+
+
+def prepare(plan: Plan, data: TargetData) -> tuple[Checkpoint, Prepared]:
+    """Find the checkpoint and bring the data into the form that it reads."""
+    checkpoint = Checkpoint(
+        plan.checkpoint, revision=plan.revision, trust_remote_code=plan.trust_remote_code
+    )
+    if plan.task == "text-classification":
+        return checkpoint, prepare_texts(data, checkpoint.tokenizer())
+    return checkpoint, prepare_images(data, checkpoint.image_processor(plan.data.image_size))
+
+
+def check_training(plan: Plan) -> None:
+    """Check `plan.training` before anything is loaded.
+
+    Raises:
+        ConfigError: for a key that TrainingArguments does not have, or that the plan sets itself.
+        LaunchError: when the batch cannot be divided among the processes.
+    """
+    known = [field.name for field in fields(TrainingArguments) if field.init]
+    for key in plan.training:
+        if key in _OWNED:
+            raise ConfigError(
+                arrived=f"training.{key} is set",
+                expected=f"`{_OWNED[key]}` at the top of the config, which decides it",
+                action=f"move the value to {_OWNED[key]}",
+            )
+        if key not in known:
+            raise ConfigError(
+                arrived=f"unknown key training.{key}{did_you_mean(key, known)}",
+                expected="an argument of transformers.TrainingArguments",
+                action="correct or remove the key",
+            )
+    parts = world_size() * plan.training.get("gradient_accumulation_steps", 1)
+    if plan.batch_size % parts:
+        raise LaunchError(
+            arrived=f"batch_size {plan.batch_size} for {parts} parts (processes x accumulation)",
+            expected="a batch size that can be divided by them",
+            action="change batch_size or the number of processes",
+        )
+
+
+def train_once(
+    plan: Plan,
+    seed: int,
+    learning_rate: float | None,
+    data: TargetData,
+    checkpoint: Checkpoint,
+    prepared: Prepared,
+) -> Trained:
+    """Train with one seed; the seed decides head, order and dropout, never the split.
+
+    Args:
+        plan: what to train.
+        seed: seed of this run.
+        learning_rate: peak rate; None takes the plan's own.
+        data: checked data.
+        checkpoint: the checkpoint of the plan.
+        prepared: the data in the form the checkpoint reads.
+    """
+    start = time.perf_counter()
+    set_seed(seed)
+    model = checkpoint.classifier(
+        plan.task,
+        data.class_names,
+        weights=plan.weights,
+        image_size=plan.data.image_size,
+        pad_token_id=getattr(prepared.processor, "pad_token_id", None),
+    )
+    if plan.task == "image-classification":
+        model.to(memory_format=torch.channels_last)
+    schedule = FreezingSchedule(plan.schedule)
+    groups = layer_groups(model)
+    last = set(select_groups(groups, schedule.phases[-1].train))
+    sizes = {name: parameter.numel() for name, parameter in model.named_parameters()}
+    trainable = sum(
+        sizes[name] for group in groups if group.name in last for name in group.parameter_names
+    )
+    with tempfile.TemporaryDirectory(prefix="hf-tl-") as scratch:
+        trainer = Trainer(
+            model=model,
+            args=_arguments(plan, seed, learning_rate, scratch),
+            train_dataset=prepared.splits["train"],
+            eval_dataset=prepared.splits["validation"],
+            data_collator=prepared.collate,
+            compute_metrics=_metrics,
+            callbacks=[FreezingCallback(schedule)],
+        )
+        trainer.remove_callback(PrinterCallback)
+        steps = _steps(trainer)
+        with progress(f"{plan.name}, seed {seed}", steps) as move:
+            trainer.add_callback(ProgressBarCallback(move, plan.metric))
+            trainer.train()
+        result = _result(plan, seed, trainer, prepared, start)
+
+    def save(folder: Path) -> None:
+        model.to(memory_format=torch.contiguous_format)
+        model.save_pretrained(folder)
+        prepared.processor.save_pretrained(folder)
+
+    return Trained(result, trainable, sum(sizes.values()), save)
+
+
+def _arguments(
+    plan: Plan, seed: int, learning_rate: float | None, scratch: str
+) -> TrainingArguments:
+    parts = world_size() * plan.training.get("gradient_accumulation_steps", 1)
+    options: dict[str, Any] = {
+        "eval_strategy": "epoch",
+        "logging_strategy": "epoch",
+        "save_strategy": "no",
+        "report_to": "none",
+        "disable_tqdm": True,
+        "remove_unused_columns": False,
+        "per_device_eval_batch_size": 64,
+        "dataloader_pin_memory": not cpu_only(),
+        "use_cpu": cpu_only(),
+        **plan.training,
+        "output_dir": scratch,
+        "seed": seed,
+        "data_seed": seed,
+        "per_device_train_batch_size": plan.batch_size // parts,
+    }
+    if learning_rate is not None:
+        options["learning_rate"] = learning_rate
+    try:
+        return TrainingArguments(**options)
+    except (ImportError, TypeError, ValueError) as error:
+        raise ConfigError(
+            arrived=f"training cannot be used: {error}",
+            expected="arguments as transformers.TrainingArguments takes them",
+            action="correct the value under `training`",
+        ) from None
+
+
+def _steps(trainer: Trainer) -> int:
+    loader = trainer.get_train_dataloader()
+    arguments = trainer.args
+    if arguments.max_steps > 0:
+        return int(arguments.max_steps)
+    per_epoch = -(-len(loader) // arguments.gradient_accumulation_steps)
+    return int(np.ceil(per_epoch * arguments.num_train_epochs))
+
+
+def _metrics(outputs: EvalPrediction) -> dict[str, float]:
+    return classification_metrics(outputs.label_ids, np.argmax(_logits(outputs.predictions), -1))
+
+
+def _logits(predictions: Any) -> np.ndarray:
+    # Encoder-decoders also return hidden states; the logits come first.
+    return np.asarray(predictions[0] if isinstance(predictions, tuple) else predictions)
+
+
+def _result(
+    plan: Plan, seed: int, trainer: Trainer, prepared: Prepared, start: float
+) -> SeedResult:
+    output = trainer.predict(prepared.splits["test"], metric_key_prefix="test")
+    logits = _logits(output.predictions).astype(np.float64)
+    shifted = np.exp(logits - logits.max(-1, keepdims=True))
+    probabilities = shifted / shifted.sum(-1, keepdims=True)
+    curve = _curve(plan, trainer.state.log_history)
+    final = _last_evaluation(trainer)
+    names = [name.removeprefix("test_") for name in _metrics(output)]
+    return SeedResult(
+        seed=seed,
+        learning_rate=float(trainer.args.learning_rate),
+        steps=trainer.state.global_step,
+        test={name: float(output.metrics[f"test_{name}"]) for name in names},
+        validation={name: float(final[f"eval_{name}"]) for name in names},
+        curve=curve,
+        predictions=tuple(logits.argmax(-1).tolist()),
+        confidences=tuple(probabilities.max(-1).tolist()),
+        wall_seconds=time.perf_counter() - start,
+    )
+
+
+def _last_evaluation(trainer: Trainer) -> dict[str, float]:
+    """Return the metrics of the weights as they are now; measured anew only when they changed."""
+    for entry in reversed(trainer.state.log_history):
+        if "eval_loss" in entry:
+            fresh = entry["step"] == trainer.state.global_step
+            if fresh and not trainer.args.load_best_model_at_end:
+                return entry
+            break
+    return trainer.evaluate()
+
+
+def _curve(plan: Plan, history: list[dict[str, float]]) -> tuple[CurvePoint, ...]:
+    points, loss = [], float("nan")
+    for entry in history:
+        loss = entry.get("loss", loss)
+        if "eval_loss" in entry:
+            points.append(
+                CurvePoint(
+                    step=int(entry["step"]),
+                    epoch=float(entry["epoch"]),
+                    train_loss=float(loss),
+                    validation_loss=float(entry["eval_loss"]),
+                    validation=float(entry[f"eval_{plan.metric}"]),
+                )
+            )
+    return tuple(points)

@@ -1,0 +1,277 @@
+"""The schedule as a pure function: boundaries, states, and the text of every error."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hf_transfer_plugin.adapt.schedules import FreezingSchedule, ScheduleState
+from hf_transfer_plugin.errors import ScheduleError
+from hf_transfer_plugin.records import Phase
+
+LR = {"until_fraction": 0.5}
+
+# name -> (schedule, total steps, selectors of each phase, boundaries)
+SCHEDULES: dict[str, tuple[FreezingSchedule, int, list[str], tuple[tuple[int, int], ...]]] = {
+    "linear_probe": (FreezingSchedule.linear_probe(), 10, ["top:0"], ((0, 10),)),
+    "full": (FreezingSchedule.full(rate=0.5), 10, ["*"], ((0, 10),)),
+    "top_layers": (FreezingSchedule.top_layers(2), 10, ["top:2"], ((0, 10),)),
+    "lp_ft": (FreezingSchedule.lp_ft(), 10, ["top:0", "*"], ((0, 3), (3, 10))),
+    "lp_ft fraction": (FreezingSchedule.lp_ft(0.5, rate=0.1), 5, ["top:0", "*"], ((0, 3), (3, 5))),
+    "gradual": (
+        FreezingSchedule.gradual_unfreezing(2),
+        8,
+        ["top:0", "top:1", "top:2", "*"],
+        ((0, 2), (2, 4), (4, 6), (6, 8)),
+    ),
+    "gradual in pairs": (
+        FreezingSchedule.gradual_unfreezing(3, per_phase=2, head_fraction=0.1, final_fraction=0.5),
+        20,
+        ["top:0", "top:2", "top:3", "*"],
+        ((0, 2), (2, 6), (6, 10), (10, 20)),
+    ),
+    "gradual, top only": (
+        FreezingSchedule.gradual_unfreezing(1, train_all=False),
+        4,
+        ["top:0", "top:1"],
+        ((0, 2), (2, 4)),
+    ),
+    "chain_thaw": (
+        FreezingSchedule.chain_thaw(2),
+        8,
+        ["top:0", "layer.0", "layer.1", "*"],
+        ((0, 2), (2, 4), (4, 6), (6, 8)),
+    ),
+    "chain_thaw by name": (
+        FreezingSchedule.chain_thaw(["stem", "stages.0.layers.0"]),
+        4,
+        ["top:0", "stem", "stages.0.layers.0", "*"],
+        ((0, 1), (1, 2), (2, 3), (3, 4)),
+    ),
+    "surgical": (FreezingSchedule.surgical("layer.0"), 3, ["layer.0"], ((0, 3),)),
+    "steps and fractions": (
+        FreezingSchedule.from_phases(
+            [{"train": "head", "until_step": 3}, Phase(("layer.1",), 0.5), {"train": ["*"]}]
+        ),
+        10,
+        ["head", "layer.1", "*"],
+        ((0, 3), (3, 5), (5, 10)),
+    ),
+    "squeezed: a step for each": (
+        FreezingSchedule.gradual_unfreezing(2, head_fraction=0.9),
+        4,
+        ["top:0", "top:1", "top:2", "*"],
+        ((0, 1), (1, 2), (2, 3), (3, 4)),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_phases_and_boundaries(name: str) -> None:
+    schedule, total, selectors, bounds = SCHEDULES[name]
+    assert [" ".join(phase.train) for phase in schedule.phases] == selectors
+    assert schedule.boundaries(total) == bounds
+    covered = [schedule.at(step, total).phase for step in range(total)]
+    assert covered == [i for i, (start, end) in enumerate(bounds) for _ in range(start, end)]
+    assert schedule.at(total, total) == schedule.at(total - 1, total)
+    assert FreezingSchedule.from_config(schedule.to_config()) == schedule
+    assert len({schedule, FreezingSchedule(schedule.phases)}) == 1
+
+
+def test_every_constructor_is_in_the_table() -> None:
+    assert len(SCHEDULES) == 13
+
+
+@pytest.mark.parametrize("total", [3, 4, 5, 7, 19, 100, 10_001])
+def test_boundaries_tile_the_run(total: int) -> None:
+    schedule = FreezingSchedule.gradual_unfreezing(1, head_fraction=0.001)
+    bounds = schedule.boundaries(total)
+    assert bounds[0][0] == 0 and bounds[-1][1] == total
+    assert all(left[1] == right[0] for left, right in zip(bounds, bounds[1:], strict=False))
+    assert all(start < end for start, end in bounds)
+
+
+def test_state_at_a_step() -> None:
+    schedule = FreezingSchedule.lp_ft(fraction=0.3, rate=0.1)
+    assert schedule.at(2, 10) == ScheduleState(0, "head", ("top:0",), 1.0, 0, 3)
+    assert schedule.at(3, 10) == ScheduleState(1, "full", ("*",), 0.1, 3, 10)
+
+
+Build = Callable[[], object]
+
+
+def phases(*items: Any) -> Build:
+    return lambda: FreezingSchedule.from_phases(list(items))
+
+
+def config(**mapping: Any) -> Build:
+    return lambda: FreezingSchedule.from_config(mapping)
+
+
+# what is wrong -> (how, parts of the error's text)
+ERRORS: dict[str, tuple[Build, tuple[str, ...]]] = {
+    "no phases": (phases(), ("without phases",)),
+    "not a list": (
+        lambda: FreezingSchedule.from_phases({"train": "*"}),  # type: ignore[arg-type]
+        ("a list of phases",),
+    ),
+    "phase is text": (phases("head"), ("phase 0 is 'head'", "mapping")),
+    "empty train": (phases({"train": []}), ("phase 0 has train = []", "trains nothing")),
+    "train is missing": (phases({"rate": 1.0}), ("phase 0 has train = ()",)),
+    "train is a number": (phases({"train": 3}), ("phase 0 has train = 3",)),
+    "name is a number": (phases({"train": "*", "name": 3}), ("phase 0 has name = 3",)),
+    "zero rate": (phases({"train": "*", "rate": 0}), ('phase 0 ("*") has rate = 0', "above 0")),
+    "negative rate": (phases({"train": "*", "rate": -1.0, "name": "full"}), ('0 ("full")',)),
+    "infinite rate": (phases({"train": "*", "rate": float("inf")}), ("rate of phase 0", "finite")),
+    "rate as text": (phases({"train": "*", "rate": "1e-3"}), ("is '1e-3'", "write 1.0e-3")),
+    "rate is true": (phases({"train": "*", "rate": True}), ("is True", "finite number")),
+    "two ends": (
+        phases({"train": "head", "until_fraction": 0.5, "until_step": 3}, {"train": "*"}),
+        ('phase 0 ("head") has until_fraction = 0.5 and until_step = 3', "one of the two"),
+    ),
+    "no end": (phases({"train": "head"}, {"train": "*"}), ('phase 0 ("head") has no end',)),
+    "last has an end": (phases({"train": "*", **LR}), ("the last phase", "remove until_fraction")),
+    "fraction above 1": (
+        phases({"train": "head", "until_fraction": 1.5}, {"train": "*"}),
+        ("until_fraction = 1.5", "(0, 1]", "use until_step"),
+    ),
+    "fraction of 0": (phases({"train": "a", "until_fraction": 0}, {"train": "*"}), ("(0, 1]",)),
+    "fraction of 1": (
+        phases({"train": "head", "until_fraction": 1.0}, {"train": "*"}),
+        ('phase 1 ("*") begins where training ends',),
+    ),
+    "step of 0": (
+        phases({"train": "a", "until_step": 0}, {"train": "*"}),
+        ('until_step of phase 0 ("a") is 0', "from 1 up"),
+    ),
+    "step is not whole": (
+        phases({"train": "a", "until_step": 2.5}, {"train": "*"}),
+        ("whole number",),
+    ),
+    "end not after start": (
+        phases({"train": "a", **LR}, {"train": "b", **LR}, {"train": "*"}),
+        ('phase 1 ("b") has until_fraction = 0.5, which is not after 0.5',),
+    ),
+    "unknown key": (
+        phases({"train": "*", "until_fractoin": 0.5}),
+        ("unknown key of phase 0 'until_fractoin'", "did you mean 'until_fraction'?"),
+    ),
+    "unknown name": (config(name="lpft"), ("unknown schedule 'lpft'", "did you mean 'lp_ft'?")),
+    "unknown argument": (
+        config(name="lp_ft", fracton=0.3),
+        ("unknown argument of lp_ft 'fracton'", "did you mean 'fraction'?"),
+    ),
+    "missing argument": (config(name="top_layers"), ("top_layers without n", "add n")),
+    "no name": (config(nam="full"), ("without name or phases", "name, phases")),
+    "key beside phases": (config(phases=[{"train": "*"}], name="full"), ("'name'",)),
+    "not a mapping": (
+        lambda: FreezingSchedule.from_config("full"),  # type: ignore[arg-type]
+        ("schedule is 'full'", "{name: full}"),
+    ),
+    "layers as text": (config(name="top_layers", n="2"), ("n is '2'", "whole number")),
+    "negative layers": (lambda: FreezingSchedule.top_layers(-1), ("n is -1", "from 0 up")),
+    "no layers": (lambda: FreezingSchedule.gradual_unfreezing(0), ("layers is 0",)),
+    "no layers a phase": (
+        lambda: FreezingSchedule.gradual_unfreezing(2, per_phase=0),
+        ("per_phase is 0",),
+    ),
+    "shares too large": (
+        lambda: FreezingSchedule.gradual_unfreezing(2, head_fraction=0.6, final_fraction=0.4),
+        ("0.6 for head, 0.4 for full", "the 2 other phases"),
+    ),
+    "share as text": (
+        config(name="gradual_unfreezing", layers=2, head_fraction="x"),
+        ('share of phase 0 ("head")',),
+    ),
+    "no layers in a chain": (lambda: FreezingSchedule.chain_thaw(0), ("layers is 0",)),
+    "surgical without layers": (lambda: FreezingSchedule.surgical(), ("train = ()",)),
+    "surgical with a number": (config(name="surgical", selectors=3), ("phase 0 has train",)),
+    "fewer steps than phases": (
+        lambda: FreezingSchedule.chain_thaw(2).boundaries(3),
+        ("would get no step", "each of the 4 phases", "of 3"),
+    ),
+    "step beyond the end": (
+        lambda: FreezingSchedule.from_phases(
+            [{"train": "head", "until_step": 9}, {"train": "*"}]
+        ).boundaries(9),
+        ('phase 1 ("*") would get no step', "step 9 and step 9 of 9"),
+    ),
+    "step before a fraction": (
+        lambda: FreezingSchedule.from_phases(
+            [{"train": "a", **LR}, {"train": "b", "until_step": 3}, {"train": "*"}]
+        ).boundaries(3),
+        ('phase 2 ("*") would get no step',),
+    ),
+    "no steps": (lambda: FreezingSchedule.full().boundaries(0), ("total_steps is 0",)),
+    "step outside the run": (lambda: FreezingSchedule.full().at(11, 10), ("step is 11",)),
+    "negative step": (lambda: FreezingSchedule.full().at(-1, 10), ("step is -1",)),
+}
+
+
+@pytest.mark.parametrize("wrong", ERRORS)
+def test_errors_say_what_is_wrong(wrong: str) -> None:
+    build, parts = ERRORS[wrong]
+    with pytest.raises(ScheduleError) as caught:
+        build()
+    for part in parts:
+        assert part in str(caught.value)
+
+
+def test_table_of_errors_is_whole() -> None:
+    assert len(ERRORS) == 43
+
+
+YAML = {
+    "name": ("name: lp_ft\nfraction: 0.3\nrate: 0.1\n", FreezingSchedule.lp_ft(0.3, 0.1)),
+    "selectors": (
+        'name: surgical\nselectors: [head, "layer.1*"]\n',
+        FreezingSchedule.surgical("head", "layer.1*"),
+    ),
+    "phases": (
+        "phases:\n  - {train: [head], until_fraction: 0.3}\n  - {train: '*', rate: 0.1}\n",
+        FreezingSchedule((Phase(("head",), 0.3), Phase(("*",), rate=0.1))),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", YAML)
+def test_yaml(case: str, tmp_path: Path) -> None:
+    text, schedule = YAML[case]
+    path = tmp_path / "schedule.yaml"
+    path.write_text(text, encoding="utf-8")
+    assert FreezingSchedule.from_yaml(path) == schedule
+
+
+BAD_YAML = {
+    "name: full\nname: lp_ft\n": "line 2: key 'name' appears twice",
+    "phases:\n- train: head\n  train: '*'\n": "line 3: key 'train' appears twice",
+    "- full\n": "holds ['full']",
+    "name: [\n": "cannot read",
+}
+
+
+@pytest.mark.parametrize("text", BAD_YAML)
+def test_bad_yaml(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "schedule.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ScheduleError) as caught:
+        FreezingSchedule.from_yaml(path)
+    assert BAD_YAML[text] in str(caught.value) and "schedule.yaml" in str(caught.value)
+
+
+def test_missing_yaml(tmp_path: Path) -> None:
+    with pytest.raises(ScheduleError, match="cannot read"):
+        FreezingSchedule.from_yaml(tmp_path / "none.yaml")
+
+
+def test_import_needs_no_torch() -> None:
+    code = (
+        "import sys, hf_transfer_plugin.adapt.schedules\n"
+        "assert not {'torch', 'transformers', 'yaml'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,122 @@
+"""Controls are plans: one table of what each changes, and what it leaves alone."""
+
+from dataclasses import replace
+
+import pytest
+
+from hf_transfer_plugin.decide.controls import CONTROLS, controls
+from hf_transfer_plugin.errors import ConfigError
+from hf_transfer_plugin.records import DataSpec, Phase, Plan
+from tests.decide.results import plan
+
+TEXT = plan(
+    data=DataSpec("sample:data", max_length=64),
+    revision="abc",
+    schedule=(Phase(train=("head",), until_fraction=0.3), Phase(train=("*",))),
+    training={"learning_rate": 2e-5, "num_train_epochs": 3},
+    seeds=(3, 4, 5),
+    metric="f1",
+    trust_remote_code=True,
+)
+IMAGE = replace(TEXT, task="image-classification")
+ALL, HEAD = (Phase(train=("*",)),), (Phase(train=("head",)),)
+
+TABLE = [
+    # control, task, name, checkpoint, weights, schedule, rates
+    ("from-scratch", TEXT, "from-scratch", "sample:text", "random", ALL, (6e-6, 2e-5, 6e-5)),
+    ("from-scratch", IMAGE, "from-scratch", "sample:text", "random", ALL, (6e-6, 2e-5, 6e-5)),
+    ("frozen-probe", TEXT, "frozen-probe", "sample:text", "pretrained", HEAD, (2e-5, 2e-4, 2e-3)),
+    ("frozen-probe", IMAGE, "frozen-probe", "sample:text", "pretrained", HEAD, (2e-5, 2e-4, 2e-3)),
+    ("linear", TEXT, "tfidf-logistic", "baseline:tfidf-logistic", "pretrained", ALL, ()),
+    ("linear", IMAGE, "pixels-logistic", "baseline:pixels-logistic", "pretrained", ALL, ()),
+    ("majority", TEXT, "majority", "baseline:majority", "pretrained", ALL, ()),
+    ("majority", IMAGE, "majority", "baseline:majority", "pretrained", ALL, ()),
+]
+
+
+def test_the_table_holds_every_control_for_both_tasks():
+    assert sorted(CONTROLS) == ["from-scratch", "frozen-probe", "linear", "majority"]
+    assert [(row[0], row[1].task) for row in TABLE] == [
+        (name, task)
+        for name in sorted(CONTROLS)
+        for task in ("text-classification", "image-classification")
+    ]
+
+
+@pytest.mark.parametrize(("control", "source", *"ncwsr"), TABLE)
+def test_a_control(control, source, n, c, w, s, r):
+    (made,) = controls(source, [control])
+    assert (made.name, made.checkpoint, made.weights, made.schedule) == (n, c, w, s)
+    assert made.learning_rates == pytest.approx(r, rel=1e-12)
+    assert (made.task, made.data, made.seeds, made.metric) == (
+        source.task,
+        source.data,
+        source.seeds,
+        source.metric,
+    )
+    assert Plan.from_json(made.to_json()) == made
+
+
+@pytest.mark.parametrize("control", ["from-scratch", "frozen-probe"])
+def test_a_control_with_a_network_changes_nothing_else(control):
+    (made,) = controls(TEXT, [control])
+    kept = {"name": "transfer", "weights": "pretrained", "schedule": TEXT.schedule}
+    assert replace(made, learning_rates=(), **kept) == TEXT
+
+
+@pytest.mark.parametrize("control", ["linear", "majority"])
+def test_a_control_without_a_network_keeps_nothing_that_only_a_network_reads(control):
+    (made,) = controls(replace(TEXT, learning_rates=(1e-5, 2e-5)), [control])
+    assert (made.revision, made.trust_remote_code, dict(made.training)) == (None, False, {})
+
+
+def test_the_default_is_three_controls_and_the_first_decides():
+    assert [made.name for made in controls(TEXT)] == ["from-scratch", "tfidf-logistic", "majority"]
+    assert [made.name for made in controls(IMAGE, ("majority", "linear"))] == [
+        "majority",
+        "pixels-logistic",
+    ]
+    assert controls(TEXT, ()) == ()
+    assert controls(TEXT) == controls(TEXT)
+
+
+@pytest.mark.parametrize(
+    ("training", "own", "given", "scratch", "probe"),
+    [
+        ({}, (), (), (1.5e-5, 5e-5, 1.5e-4), (5e-5, 5e-4, 5e-3)),
+        ({"learning_rate": "1e-4"}, (), (), (3e-5, 1e-4, 3e-4), (1e-4, 1e-3, 1e-2)),
+        ({}, (1e-5, 3e-5, 1e-4), (), (1e-5, 3e-5, 1e-4), None),
+        ({}, (1e-5, 1e-4), (), (3e-6, 1e-5, 3e-5, 1e-4, 3e-4), None),
+        ({}, (1e-5, 3e-5, 1e-4), (1e-3, 1e-2), (1e-3, 1e-2), (1e-3, 1e-2)),
+    ],
+)
+def test_rates(training, own, given, scratch, probe):
+    source = replace(TEXT, training=training, learning_rates=own)
+    first, second = controls(source, ("from-scratch", "frozen-probe"), learning_rates=given)
+    assert first.learning_rates == scratch
+    assert probe is None or second.learning_rates == probe
+
+
+ERRORS = [
+    (TEXT, {"names": ["from-scrach"]}, "no control 'from-scrach'; did you mean 'from-scratch'"),
+    (TEXT, {"names": ["zzz"]}, "no control 'zzz'\n"),
+    (TEXT, {"names": ["linear", "linear"]}, "every name once"),
+    (TEXT, {"learning_rates": [0.0]}, "a learning rate of 0.0"),
+    (TEXT, {"learning_rates": [float("nan")]}, "a learning rate of nan"),
+    (replace(TEXT, training={"learning_rate": -1.0}), {}, "a learning rate of -1.0"),
+    (replace(TEXT, training={"learning_rate": "fast"}), {}, "a learning rate of 'fast'"),
+    (replace(TEXT, weights="random"), {}, "which transfers nothing"),
+    (replace(TEXT, checkpoint="baseline:majority"), {}, "which transfers nothing"),
+    (replace(TEXT, name="majority"), {}, "named 'majority', like its control"),
+]
+
+
+@pytest.mark.parametrize(("source", "options", "text"), ERRORS)
+def test_errors_say_what_is_wrong(source, options, text):
+    with pytest.raises(ConfigError, match=text) as caught:
+        controls(source, **options)
+    assert caught.value.expected and caught.value.action
+
+
+def test_the_table_of_errors_is_complete():
+    assert len(ERRORS) == 10
