@@ -15,7 +15,7 @@ from hf_transfer_plugin.samples import is_sample, sample_checkpoint
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel
 
-__all__ = ["Checkpoint", "known_license"]
+__all__ = ["Checkpoint", "known_license", "without_bars"]
 
 
 class Checkpoint:
@@ -53,7 +53,7 @@ class Checkpoint:
                 "label2id": {name: index for index, name in enumerate(class_names)},
             }
         with _explained(self.name):
-            config = AutoConfig.from_pretrained(self.path, **classes, **self._options)
+            config: Any = AutoConfig.from_pretrained(self.path, **classes, **self._options)
         if config.model_type == "timm_wrapper":
             if class_names is not None:
                 # The wrapper writes `label_names` over id2label when it is saved.
@@ -66,7 +66,7 @@ class Checkpoint:
                 expected=f"{config.image_size}, the only size this network reads",
                 action="leave data.image_size out",
             )
-        return config
+        return config  # type: ignore[no-any-return]
 
     def classifier(
         self,
@@ -85,7 +85,7 @@ class Checkpoint:
 
         config = self.config(class_names, image_size)
         if task == "text-classification":
-            auto = transformers.AutoModelForSequenceClassification
+            auto: Any = transformers.AutoModelForSequenceClassification
             if config.pad_token_id is None:
                 config.pad_token_id = pad_token_id
         else:
@@ -129,10 +129,12 @@ class Checkpoint:
         return processor
 
     def _build(self, auto: Any, config: PretrainedConfig, weights: str) -> PreTrainedModel:
-        with _explained(self.name):
+        with _explained(self.name), without_bars():
             if weights == "random":
                 trust = self._options["trust_remote_code"]
                 model = auto.from_config(config, trust_remote_code=trust)
+                if config.model_type == "timm_wrapper":
+                    _initialize_like_timm(model)
             else:
                 model = auto.from_pretrained(
                     self.path,
@@ -226,6 +228,34 @@ def _ask_hub(name: str, revision: str | None) -> None:
     else:
         return
     raise CheckpointError(arrived, expected, action) from None
+
+
+def _initialize_like_timm(model: Any) -> None:
+    """Give a wrapped network the initial weights its authors chose.
+
+    The wrapper draws every weight with one small standard deviation, which trains so much worse
+    that a control from scratch would make any transfer look good.
+    """
+    import timm
+
+    config = model.config
+    classes = model.timm_model.num_classes
+    fresh = timm.create_model(config.architecture, num_classes=classes, **(config.model_args or {}))
+    model.timm_model.load_state_dict(fresh.state_dict(), assign=True)
+
+
+@contextmanager
+def without_bars() -> Iterator[None]:
+    """Keep the bar of each loaded weight file off the terminal; downloads still show theirs."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 @contextmanager

@@ -67,3 +67,5 @@ def _speak() -> None:
     first = os.environ.get("RANK", "0") == "0"
     own.setLevel(logging.INFO if first else logging.ERROR)
     own.propagate = False
+    # A phase of each seed of each plan is too much for a terminal; the plan was explained before.
+    logging.getLogger("hf_transfer_plugin.callbacks").setLevel(logging.WARNING)

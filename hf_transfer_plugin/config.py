@@ -21,6 +21,9 @@ __all__ = ["RunConfig", "load_config"]
 
 _KEYS = "keys of a run config, such as task, data, checkpoint, schedule, training, seeds"
 
+# Keys whose list of one may be written without brackets.
+_LISTS = ("candidates", "controls", "control_learning_rates", "learning_rates", "rank_scores")
+
 
 @dataclass(frozen=True)
 class RunConfig(Record):
@@ -36,7 +39,7 @@ class RunConfig(Record):
         training: keyword arguments of `transformers.TrainingArguments`.
         batch_size: examples per optimizer step, over all processes.
         learning_rates: grid for the transfer; validation chooses.
-        seeds: their number, or the seeds themselves.
+        seeds: one run each, for transfer and controls; in YAML their number is enough.
         metric: what is judged.
         controls: what transfer is compared with; the first one decides.
         control_learning_rates: grid for the controls that train a network.
@@ -61,7 +64,7 @@ class RunConfig(Record):
     training: Mapping[str, Any] = field(default_factory=dict)
     batch_size: int = 32
     learning_rates: tuple[float, ...] = ()
-    seeds: int | tuple[int, ...] = 5
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     metric: str = "accuracy"
     controls: tuple[str, ...] = ("from-scratch", "linear", "majority")
     control_learning_rates: tuple[float, ...] = ()
@@ -93,7 +96,7 @@ class RunConfig(Record):
             training=dict(self.training),
             batch_size=self.batch_size,
             learning_rates=self.learning_rates,
-            seeds=tuple(range(self.seeds)) if isinstance(self.seeds, int) else self.seeds,
+            seeds=self.seeds,
             metric=self.metric,
             trust_remote_code=self.trust_remote_code,
         )
@@ -125,15 +128,33 @@ def load_config(
     if task is not None:
         data.setdefault("task", task)
     _check_keys(data, RunConfig)
-    for name in ("candidates", "controls", "rank_scores", "learning_rates", "seeds"):
-        if isinstance(data.get(name), str | float):
+    if type(data.get("seeds")) is int:
+        data["seeds"] = list(range(data["seeds"]))
+    for name in _LISTS:
+        if isinstance(data.get(name), str | int | float):
             data[name] = [data[name]]
+    _name_folders(data)
     try:
         config = RunConfig.from_json(data, origin=str(path))
     except RecordError as error:
         raise ConfigError(error.arrived, _KEYS, "correct the value") from None
     _check_values(config, task)
     return config
+
+
+def _name_folders(data: dict[str, Any]) -> None:
+    """Write an existing local path `a/b` as `./a/b`, so that it never passes for a Hub name."""
+
+    def named(name: Any) -> Any:
+        local = isinstance(name, str) and name[:1] not in ("/", ".", "~") and os.path.exists(name)
+        return f"./{name}" if local else name
+
+    if "checkpoint" in data:
+        data["checkpoint"] = named(data["checkpoint"])
+    if isinstance(data.get("candidates"), list):
+        data["candidates"] = [named(name) for name in data["candidates"]]
+    if isinstance(data.get("data"), dict):
+        data["data"]["path"] = named(data["data"].get("path"))
 
 
 def _plain(value: Any) -> Any:
@@ -205,7 +226,7 @@ def _check_values(config: RunConfig, task: Task | None) -> None:
         "batch_size": config.batch_size,
         "rank_examples": config.rank_examples,
         "data.max_length": config.data.max_length,
-        "seeds": config.seeds if isinstance(config.seeds, int) else len(config.seeds),
+        "seeds": len(config.seeds),
     }
     for key, value in positive.items():
         _require(value > 0, key, value, "a number above 0")

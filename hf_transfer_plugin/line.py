@@ -55,6 +55,7 @@ class Line:
         self.folder = Path(config.run_folder)
         self.command = command or f"hf-tl run {self.folder.name}"
         self._plan: Plan | None = None
+        self._results: tuple[RunResult, ...] | None = None
         if is_first():
             config.save(self.folder / RunConfig.file_name)
         wait_for_all()
@@ -115,7 +116,7 @@ class Line:
         return self._once(Ranking, fits, make)
 
     def plan(self) -> Plan:
-        """Return the plan (HOW) of the transfer, checked against the model before anything trains."""
+        """Return the plan (HOW) of the transfer; plan.json in an opened folder as it is."""
         if self._plan is None:
             self._plan = self.config.plan(self.rank())
             if is_first():
@@ -137,17 +138,18 @@ class Line:
 
     def run(self) -> tuple[RunResult, ...]:
         """Train the transfer, then each control, over the same seeds."""
-        plans = self.plans()
-        self.explain()
-        return tuple(self._run(plan) for plan in plans)
+        if self._results is None:
+            self.explain()
+            self._results = tuple(self._run(plan) for plan in self.plans())
+        return self._results
 
     def _run(self, plan: Plan) -> RunResult:
-        first = plan.name == self.plan().name
+        transfers = plan.name == self.plan().name
         _log.info("%s: %s, %d seeds", plan.name, plan.checkpoint, len(plan.seeds))
         return run(
             plan,
             results=self.folder / "results" / f"{plan.name}.json",
-            model_dir=self.model_dir if first else None,
+            model_dir=self.model_dir if transfers else None,
             data=self.data,
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import reprlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -71,5 +72,5 @@ def read_mapping(
         text = " ".join(str(problem).split())
         raise error(f"cannot parse {path}: {text}", expected, "mend the file") from None
     if not isinstance(data, Mapping):
-        raise error(f"{path} holds {type(data).__name__}", expected, "write key: value lines")
+        raise error(f"{path} holds {reprlib.repr(data)}", expected, "write key: value lines")
     return data

@@ -1,18 +1,16 @@
-"""A mapping or a YAML file to the arguments of a schedule: every surprise is an error."""
+"""A mapping to the arguments of a schedule: every surprise is an error."""
 
 from __future__ import annotations
 
 import inspect
-import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
-from pathlib import Path
 from typing import Any, NoReturn
 
 from hf_transfer_plugin.errors import ScheduleError, did_you_mean
 from hf_transfer_plugin.records import Phase
 
-__all__ = ["bound_arguments", "fail_unknown", "phase_from", "read_yaml"]
+__all__ = ["bound_arguments", "fail_unknown", "phase_from"]
 
 
 def fail_unknown(what: str, arrived: object, known: Iterable[str]) -> NoReturn:
@@ -80,43 +78,3 @@ def bound_arguments(
                 f"add {parameter.name}",
             )
     return positional, keywords
-
-
-def read_yaml(path: str | os.PathLike[str]) -> Mapping[str, Any]:
-    """Return the mapping that a YAML file holds; a key that appears twice is an error.
-
-    Raises:
-        ScheduleError: when the file cannot be read, is not YAML or holds no mapping.
-    """
-    import yaml
-
-    class StrictLoader(yaml.SafeLoader):
-        """A safe loader that does not let a second key overwrite the first one."""
-
-        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-            keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-            for position, key in enumerate(keys):
-                if key in keys[:position]:
-                    line = node.value[position][0].start_mark.line + 1
-                    raise ScheduleError(
-                        f"{path}, line {line}: key {key!r} appears twice",
-                        "each key once",
-                        "remove one of the two",
-                    )
-            return super().construct_mapping(node, deep=deep)
-
-    try:
-        data = yaml.load(Path(path).read_text(encoding="utf-8"), Loader=StrictLoader)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ScheduleError(
-            f"cannot read {path}: {error}",
-            "a YAML file with {name: ...} or {phases: [...]}",
-            "check the path and the file",
-        ) from None
-    if not isinstance(data, Mapping):
-        raise ScheduleError(
-            f"{path} holds {data!r}",
-            "a mapping with {name: ...} or {phases: [...]}",
-            "write the schedule as a mapping",
-        )
-    return data

@@ -17,7 +17,6 @@ from hf_transfer_plugin.adapt.schedule_reading import (
     bound_arguments,
     fail_unknown,
     phase_from,
-    read_yaml,
 )
 from hf_transfer_plugin.errors import ScheduleError
 from hf_transfer_plugin.layers import LayerGroups, select_groups
@@ -250,7 +249,10 @@ class FreezingSchedule:
     @classmethod
     def from_yaml(cls, path: str | os.PathLike[str]) -> Self:
         """Build a schedule from a YAML file that holds what `from_config` takes."""
-        return cls.from_config(read_yaml(path))
+        from hf_transfer_plugin.strict_yaml import read_mapping
+
+        expected = "a YAML file with {name: ...} or {phases: [...]}"
+        return cls.from_config(read_mapping(path, ScheduleError, expected))
 
     def to_config(self) -> dict[str, Any]:
         """Return `{phases: [...]}` in plain values, which `from_config` turns into an equal one."""

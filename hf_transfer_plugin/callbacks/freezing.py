@@ -36,6 +36,10 @@ class FreezingCallback(TrainerCallback, ExportableState):
     run ends with the weights of an uninterrupted one. `on_train_end` makes everything trainable
     again that was.
 
+    Checkpoints hold the schedule, and resuming with another one is an error. (With
+    `restore_callback_states_from_checkpoint=True` Trainer itself puts the callback of the
+    checkpoint in the place of this one.)
+
     Logs gain `phase` (from 0) and `trainable_parameters`, and `learning_rate` becomes the rate
     that was used. Reporters named in `report_to` run before the callbacks given to Trainer and
     so see logs without these; `trainer.state.log_history` has them.

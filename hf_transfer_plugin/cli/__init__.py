@@ -1,0 +1,28 @@
+"""The command `hf-tl`: one subcommand for each arrow of the line, one file for each subcommand."""
+
+from __future__ import annotations
+
+import typer
+
+from hf_transfer_plugin.cli import demo, explain, judge, plan, publish, rank, report, run
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="hf-tl",
+    help="Transfer learning for Hugging Face: what to transfer, when, and how.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for command in (demo, run, rank, plan, explain, judge, report, publish):
+    app.command(name=command.__name__.rpartition(".")[2])(command.command)
+
+
+def main() -> None:
+    """Run the command line."""
+    from hf_transfer_plugin.command_session import session
+
+    with session():
+        app()

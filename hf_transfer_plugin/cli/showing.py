@@ -1,0 +1,109 @@
+"""What the commands print: tables, and where things lie."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from hf_transfer_plugin.processes import is_first
+from hf_transfer_plugin.records import Ranking, Report, Verdict
+
+if TYPE_CHECKING:
+    from hf_transfer_plugin.explaining import Explanation
+
+__all__ = ["say", "show_demo", "show_explanation", "show_ranking", "show_result", "show_verdict"]
+
+
+def say(text: str) -> None:
+    """Print plain text, once however many processes run."""
+    if is_first():
+        _console().print(Text(text), soft_wrap=True)
+
+
+def _console() -> Console:
+    return Console(highlight=False)
+
+
+def _show(table: Table) -> None:
+    if is_first():
+        _console().print(table)
+
+
+def show_ranking(ranking: Ranking) -> None:
+    """Print candidates, best first, and the baselines below them."""
+    names = list(ranking.candidates[0].scores)
+    table = Table(title=f"What to transfer ({ranking.examples} training examples)")
+    for heading in ("checkpoint", "kind", *names, "weights", "seconds"):
+        table.add_column(heading, justify="left" if heading in ("checkpoint", "kind") else "right")
+    for each in (*ranking.candidates, *ranking.baselines):
+        if each.error is not None:
+            reason = each.error.splitlines()[0]
+            table.add_row(Text(each.checkpoint), Text(f"failed: {reason}", style="red"))
+            continue
+        scores = [f"{each.scores[name]:.3f}" for name in names]
+        weights = f"{each.parameters:,}" if each.parameters else "-"
+        table.add_row(Text(each.checkpoint), each.kind, *scores, weights, f"{each.seconds:.1f}")
+    _show(table)
+    for finding in ranking.findings:
+        say(f"  {finding}")
+
+
+def show_explanation(explanation: Explanation) -> None:
+    """Print what the plan will do."""
+    say(f"\nHow to transfer\n{explanation}\n")
+
+
+def show_verdict(verdict: Verdict) -> None:
+    """Print the verdict in one sentence for each control."""
+    for each in (verdict, *verdict.others):
+        say(_sentence(each))
+
+
+def _sentence(verdict: Verdict) -> str:
+    return (
+        f"{verdict.outcome} against {verdict.baseline}: {verdict.metric} "
+        f"{verdict.difference:+.4f}, {verdict.confidence:.0%} interval "
+        f"[{verdict.lower:+.4f}, {verdict.upper:+.4f}], {verdict.seeds} paired seeds, "
+        f"{'go' if verdict.go else 'no go'} at margin {verdict.margin:g}"
+    )
+
+
+def show_result(report: Report, folder: Path) -> None:
+    """Print the summary table, the verdict and where everything lies."""
+    from hf_transfer_plugin.report import summary_table
+
+    _show(summary_table(report))
+    show_verdict(report.verdict)
+    say(f"\nreport  {folder / 'report.html'}")
+    say(f"card    {folder / 'README.md'}")
+    say(f"model   {folder / 'model'}")
+
+
+def show_demo(finished: Sequence[tuple[Report, Path]]) -> None:
+    """Print one table for all runs, then where everything lies."""
+    first = finished[0][0].verdict
+    level, seeds = first.confidence, first.seeds
+    table = Table(
+        title=f"Transfer against its control ({seeds} paired seeds, {level:.0%} intervals)"
+    )
+    for heading in ("run", "transfer", "control", "difference", "verdict"):
+        table.add_column(heading)
+    for report, folder in finished:
+        verdict = report.verdict
+        table.add_row(
+            Text(folder.name),
+            f"{verdict.transfer_mean:.3f}",
+            f"{verdict.control_mean:.3f} {verdict.baseline}",
+            f"{verdict.difference:+.3f} [{verdict.lower:+.3f}, {verdict.upper:+.3f}]",
+            f"{verdict.outcome}, {'go' if verdict.go else 'no go'}",
+        )
+    for report, folder in finished:
+        say(f"\n{report.title}")
+        show_result(report, folder)
+    say("")
+    _show(table)
