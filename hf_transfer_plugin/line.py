@@ -89,7 +89,7 @@ class Line:
         return data
 
     def rank(self) -> Ranking:
-        """Score the candidates (WHAT)  the candidates beside the baselines."""
+        """Score the candidates (WHAT) beside the baselines."""
         config, data = self.config, self.data
 
         def fits(found: Ranking) -> bool:

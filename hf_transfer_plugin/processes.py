@@ -14,6 +14,7 @@ __all__ = [
     "cpu_only",
     "end_processes",
     "is_first",
+    "of_first",
     "require_processes",
     "wait_for_all",
     "world_size",
@@ -40,6 +41,17 @@ def cpu_only() -> bool:
 def is_first() -> bool:
     """Tell whether this process writes files and speaks."""
     return int(os.environ.get("RANK", "0")) == 0
+
+
+def of_first(value: str) -> str:
+    """Return the value that the first process gave."""
+    if world_size() == 1:
+        return value
+    from accelerate.utils import broadcast_object_list
+
+    _state()
+    (shared,) = broadcast_object_list([value])
+    return str(shared)
 
 
 def wait_for_all() -> None:

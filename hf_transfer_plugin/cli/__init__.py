@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from hf_transfer_plugin.cli import demo, explain, judge, plan, publish, rank, report, run
+from hf_transfer_plugin.command_session import session
 
 __all__ = ["app", "main"]
 
@@ -17,12 +18,10 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 for command in (demo, run, rank, plan, explain, judge, report, publish):
-    app.command(name=command.__name__.rpartition(".")[2])(command.command)
+    # Inside Typer, which would turn Ctrl-C and the end of a command into exits of its own.
+    app.command(name=command.__name__.rpartition(".")[2])(session()(command.command))
 
 
 def main() -> None:
     """Run the command line."""
-    from hf_transfer_plugin.command_session import session
-
-    with session():
-        app()
+    app()

@@ -60,6 +60,8 @@ def run(
         )
     data = data or load_data(plan.data, plan.task)
     done = _earlier(plan, data, results, model_dir)
+    # Nobody writes before everybody has looked, or they would go on from different seeds.
+    wait_for_all()
     if done is not None and len(done.seeds) == len(plan.seeds):
         _log.info("%s: all %d seeds are there already", plan.name, len(plan.seeds))
         return done

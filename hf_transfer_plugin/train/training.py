@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from hf_transfer_plugin.data import Prepared, TargetData, prepare_images, prepar
 from hf_transfer_plugin.errors import ConfigError, LaunchError, did_you_mean
 from hf_transfer_plugin.layers import layer_groups, select_groups
 from hf_transfer_plugin.metrics import METRICS, classification_metrics
-from hf_transfer_plugin.processes import cpu_only, world_size
+from hf_transfer_plugin.processes import cpu_only, of_first, wait_for_all, world_size
 from hf_transfer_plugin.records import CurvePoint, Plan, SeedResult
 from hf_transfer_plugin.terminal import progress
 
@@ -83,7 +84,14 @@ def check_training(plan: Plan) -> None:
                 expected="an argument of transformers.TrainingArguments",
                 action="correct or remove the key",
             )
-    parts = world_size() * plan.training.get("gradient_accumulation_steps", 1)
+    accumulation = plan.training.get("gradient_accumulation_steps", 1)
+    if type(accumulation) is not int or accumulation < 1:
+        raise ConfigError(
+            arrived=f"training.gradient_accumulation_steps: {accumulation!r}",
+            expected="a whole number from 1 up",
+            action="correct training.gradient_accumulation_steps",
+        )
+    parts = world_size() * accumulation
     if plan.batch_size % parts:
         raise LaunchError(
             arrived=f"batch_size {plan.batch_size} for {parts} parts (processes x accumulation)",
@@ -128,7 +136,7 @@ def train_once(
     trainable = sum(
         sizes[name] for group in groups if group.name in last for name in group.parameter_names
     )
-    with tempfile.TemporaryDirectory(prefix="hf-tl-") as scratch:
+    with _scratch() as scratch:
         trainer = Trainer(
             model=model,
             args=_arguments(plan, seed, learning_rate, scratch),
@@ -152,6 +160,14 @@ def train_once(
         prepared.processor.save_pretrained(folder)
 
     return Trained(result, trainable, sum(sizes.values()), save)
+
+
+@contextmanager
+def _scratch() -> Iterator[str]:
+    """Give every process the folder of the first one, where all look for the best checkpoint."""
+    with tempfile.TemporaryDirectory(prefix="hf-tl-") as own:
+        yield of_first(own)
+        wait_for_all()
 
 
 def _arguments(
