@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hf_transfer_plugin.errors import LaunchError
 
 if TYPE_CHECKING:
-    from accelerate import PartialState
+    from accelerate.state import PartialState
 
 __all__ = [
     "cpu_only",
@@ -96,7 +96,7 @@ def require_processes(wanted: int | None = None) -> int:
 
 
 def _state() -> PartialState:
-    from accelerate import PartialState
+    from accelerate.state import PartialState
 
     return PartialState(cpu=cpu_only())
 
