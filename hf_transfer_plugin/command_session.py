@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -25,7 +24,11 @@ def session() -> Iterator[None]:
         >>> with session():
         ...     Line(load_config("config.yaml")).report()
     """
-    _speak()
+    with _speaking():
+        yield from _ending()
+
+
+def _ending() -> Iterator[None]:
     try:
         yield
     except TransferError as error:
@@ -52,20 +55,25 @@ def _leave_group() -> None:
         end_processes()
 
 
-def _speak() -> None:
-    """Show this package's log on standard error, and of the libraries only warnings."""
+@contextmanager
+def _speaking() -> Iterator[None]:
+    """Show this package's log on standard error, and of the libraries only errors."""
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
-    warnings.filterwarnings("ignore", message=".*pin_memory.*")
     own = logging.getLogger("hf_transfer_plugin")
-    if own.handlers:
-        return
+    # A phase of each seed of each plan is too much for a terminal; the plan was explained before.
+    callbacks = logging.getLogger("hf_transfer_plugin.callbacks")
+    before = own.level, callbacks.level
+    first = os.environ.get("RANK", "0") == "0"
+    own.setLevel(logging.INFO if first else logging.ERROR)
+    callbacks.setLevel(logging.WARNING)
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
     own.addHandler(handler)
-    first = os.environ.get("RANK", "0") == "0"
-    own.setLevel(logging.INFO if first else logging.ERROR)
-    own.propagate = False
-    # A phase of each seed of each plan is too much for a terminal; the plan was explained before.
-    logging.getLogger("hf_transfer_plugin.callbacks").setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        own.removeHandler(handler)
+        own.setLevel(before[0])
+        callbacks.setLevel(before[1])

@@ -22,7 +22,14 @@ __all__ = ["RunConfig", "load_config"]
 _KEYS = "keys of a run config, such as task, data, checkpoint, schedule, training, seeds"
 
 # Keys whose list of one may be written without brackets.
-_LISTS = ("candidates", "controls", "control_learning_rates", "learning_rates", "rank_scores")
+_LISTS = (
+    "candidates",
+    "controls",
+    "control_learning_rates",
+    "learning_rates",
+    "rank_scores",
+    "seeds",
+)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Self
 
 from cattrs import Converter
 from cattrs.errors import BaseValidationError
-from cattrs.v import transform_error
+from cattrs.v import format_exception, transform_error
 
 from hf_transfer_plugin.errors import RecordError
 
@@ -128,7 +128,12 @@ class Record:
         return cls.from_json(data, origin=str(path))
 
 
+def _problem(error: BaseException, kind: type | None) -> str:
+    # The hooks above name the value; cattrs names the type alone.
+    return str(error) if type(error) is ValueError else format_exception(error, kind)
+
+
 def _problems(error: Exception) -> str:
     if isinstance(error, BaseValidationError):
-        return "; ".join(transform_error(error))
+        return "; ".join(transform_error(error, format_exception=_problem))
     return str(error)

@@ -77,12 +77,30 @@ def _load(spec: DataSpec, path: str, **options: Any) -> DatasetDict:
             ("check the spelling and the network; for private data log in: hf auth login"),
         )
     except (ValueError, DatasetGenerationError, ArrowInvalid) as error:
+        _fail_on_empty_tables(path)
         arrived = f"cannot parse the data {spec.path}: {_first_line(error.__cause__ or error)}"
         action = "open the file named above and mend it; a folder holds one kind of files"
     finally:
         if bars:
             datasets.enable_progress_bars()
     raise DataError(arrived, _KINDS, action)
+
+
+def _fail_on_empty_tables(path: str) -> None:
+    """Say so where a table without rows is what made the reader stumble."""
+    from pyarrow import ArrowInvalid, parquet
+
+    for file in sorted(Path(path).rglob("*.parquet")):
+        try:
+            rows = parquet.read_metadata(file).num_rows
+        except (ArrowInvalid, OSError):
+            continue
+        if rows == 0:
+            raise DataError(
+                arrived=f"the split {file.stem} is empty: {file} holds no row",
+                expected="at least one row of each class",
+                action="check the file, or remove it to have the split held out of train",
+            ) from None
 
 
 def _first_line(error: BaseException) -> str:

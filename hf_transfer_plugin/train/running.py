@@ -81,7 +81,7 @@ def _train_seeds(
 ) -> RunResult:
     from hf_transfer_plugin.train.training import check_training, prepare, train_once
 
-    check_training(plan)
+    check_training(plan.training, plan.batch_size)
     checkpoint, prepared = prepare(plan, data)
 
     def attempt(seed: int, rate: float | None) -> Trained:

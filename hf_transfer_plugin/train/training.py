@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -63,15 +63,19 @@ def prepare(plan: Plan, data: TargetData) -> tuple[Checkpoint, Prepared]:
     return checkpoint, prepare_images(data, checkpoint.image_processor(plan.data.image_size))
 
 
-def check_training(plan: Plan) -> None:
-    """Check `plan.training` before anything is loaded.
+def check_training(training: Mapping[str, Any], batch_size: int) -> None:
+    """Check the training arguments before anything is loaded.
+
+    Args:
+        training: keyword arguments of TrainingArguments.
+        batch_size: examples per optimizer step, over all processes.
 
     Raises:
         ConfigError: for a key that TrainingArguments does not have, or that the plan sets itself.
         LaunchError: when the batch cannot be divided among the processes.
     """
     known = [field.name for field in fields(TrainingArguments) if field.init]
-    for key in plan.training:
+    for key in training:
         if key in _OWNED:
             raise ConfigError(
                 arrived=f"training.{key} is set",
@@ -84,7 +88,7 @@ def check_training(plan: Plan) -> None:
                 expected="an argument of transformers.TrainingArguments",
                 action="correct or remove the key",
             )
-    accumulation = plan.training.get("gradient_accumulation_steps", 1)
+    accumulation = training.get("gradient_accumulation_steps", 1)
     if type(accumulation) is not int or accumulation < 1:
         raise ConfigError(
             arrived=f"training.gradient_accumulation_steps: {accumulation!r}",
@@ -92,9 +96,9 @@ def check_training(plan: Plan) -> None:
             action="correct training.gradient_accumulation_steps",
         )
     parts = world_size() * accumulation
-    if plan.batch_size % parts:
+    if batch_size % parts:
         raise LaunchError(
-            arrived=f"batch_size {plan.batch_size} for {parts} parts (processes x accumulation)",
+            arrived=f"batch_size {batch_size} for {parts} parts (processes x accumulation)",
             expected="a batch size that can be divided by them",
             action="change batch_size or the number of processes",
         )
