@@ -1,0 +1,90 @@
+"""The text recipe under real launchers: two processes, and one where two were asked for."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from hf_transfer_plugin import RunResult, Verdict, load_config
+from tests.tiny_runs import text_checkpoint, write_config, write_text_folder
+
+ROOT = Path(__file__).parents[2]
+RECIPE = str(ROOT / "recipes" / "text_classification.py")
+ACCELERATE = [sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch"]
+TWO = "--multi_gpu --num_processes 2 --num_machines 1 --mixed_precision no --dynamo_backend no"
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    write_text_folder(tmp_path / "texts")
+    text_checkpoint(tmp_path / "bert")
+    write_config(
+        tmp_path / "config.yaml",
+        batch_size=8,
+        training={"num_train_epochs": 2, "learning_rate": 1e-3},
+        controls=["from-scratch", "majority"],
+        control_learning_rates=[1e-3],
+    )
+    # Without dropout the processes draw nothing that one process would not.
+    path = tmp_path / "bert" / "config.json"
+    text = path.read_text()
+    for rate in ("attention_probs_dropout_prob", "hidden_dropout_prob"):
+        text = text.replace(f'"{rate}": 0.1', f'"{rate}": 0.0')
+    path.write_text(text)
+    return tmp_path
+
+
+def _launch(*words: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    return subprocess.run(
+        words, env=environment, capture_output=True, text=True, check=False, timeout=300
+    )
+
+
+def test_two_processes_give_the_verdict_of_one(workplace: Path) -> None:
+    one = _launch(sys.executable, RECIPE, "--config", "config.yaml", "run_folder=one")
+    assert one.returncode == 0, one.stderr
+    assert "world size: 1" in one.stdout
+    two = _launch(*ACCELERATE, *TWO.split(), RECIPE, "--config", "config.yaml", "run_folder=two")
+    assert two.returncode == 0, two.stderr
+    assert two.stdout.count("world size: 2") == 2
+    verdicts = [Verdict.load(workplace / name / "verdict.json") for name in ("one", "two")]
+    assert verdicts[0].outcome == verdicts[1].outcome
+    assert verdicts[0].difference == pytest.approx(verdicts[1].difference, abs=1e-6)
+    results = [RunResult.load(workplace / f / "results" / "transfer.json") for f in ("one", "two")]
+    assert (results[0].world_size, results[1].world_size) == (1, 2)
+    for first, second in zip(results[0].seeds, results[1].seeds, strict=True):
+        assert first.steps == second.steps
+        assert first.predictions == second.predictions
+        assert first.confidences == pytest.approx(second.confidences, abs=1e-4)
+
+
+def test_one_process_where_two_were_asked_for_is_an_error(workplace: Path) -> None:
+    silent = _launch(
+        *ACCELERATE, "--cpu", "--num_processes", "2", RECIPE, "--config", "config.yaml"
+    )
+    assert silent.returncode != 0
+    assert "1 process running" in silent.stderr and "--multi_gpu" in silent.stderr
+    assert not (workplace / "run" / "results").exists()
+
+
+CONFIGS = sorted((ROOT / "recipes" / "configs").rglob("*.yaml"))
+
+
+def test_there_are_configs() -> None:
+    assert len(CONFIGS) >= 4
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_each_config_opens_with_its_command_and_loads(path: Path) -> None:
+    text = path.read_text()
+    assert text.startswith("# ") and str(path.relative_to(ROOT)) in text.splitlines()[0]
+    config = load_config(path)
+    assert config.task.replace("-", "_") == path.parent.name
+    assert yaml.safe_load(text)["run_folder"].startswith("runs/")

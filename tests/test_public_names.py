@@ -1,0 +1,56 @@
+"""The public names: there, documented, and free of charge until used."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import hf_transfer_plugin
+from hf_transfer_plugin.select import scores
+
+STABLE = (
+    "FreezingCallback FreezingSchedule Phase Plan Ranking Report RunResult TransferError Verdict "
+    "explain judge layer_groups publish rank_checkpoints run"
+).split()
+SCORES = "gbc h_score knn_accuracy leep linear_probe_accuracy logme nce nleep".split()
+HEAVY = "torch transformers datasets numpy matplotlib sklearn"
+
+
+def _run(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def test_stable_names() -> None:
+    assert len(STABLE) == 15
+    assert set(STABLE) <= set(hf_transfer_plugin.__all__)
+    assert set(SCORES) <= set(scores.__all__)
+
+
+@pytest.mark.parametrize("name", hf_transfer_plugin.__all__)
+def test_each_name_is_there_and_documented(name: str) -> None:
+    value = getattr(hf_transfer_plugin, name)
+    assert name == "__version__" or value.__doc__
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="nonsense"):
+        hf_transfer_plugin.nonsense  # noqa: B018
+
+
+def test_no_module_hides_a_name() -> None:
+    code = (
+        "import importlib, pkgutil, types, hf_transfer_plugin as h\n"
+        "for m in pkgutil.walk_packages(h.__path__, 'hf_transfer_plugin.'):\n"
+        "    if not m.name.endswith('__main__'): importlib.import_module(m.name)\n"
+        "print([n for n in h.__all__ if isinstance(getattr(h, n), types.ModuleType)])"
+    )
+    assert _run(code) == "[]"
+
+
+@pytest.mark.parametrize("module", ["hf_transfer_plugin", "hf_transfer_plugin.cli"])
+def test_import_is_light(module: str) -> None:
+    code = f"import sys, {module}; print([n for n in '{HEAVY}'.split() if n in sys.modules])"
+    assert _run(code) == "[]"
