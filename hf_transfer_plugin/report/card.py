@@ -155,10 +155,10 @@ def _limits(report: Report) -> list[str]:
 
 def _snippet(report: Report, repository: str | None) -> str:
     example = "a text to classify" if report.task == "text-classification" else "picture.png"
-    note = "" if repository else "  # the folder that holds this file, or its name on the Hub"
+    note = "" if repository else "  # the folder beside this file, or its name on the Hub"
     return (
         "from transformers import pipeline\n\n"
         f"classify = pipeline({json.dumps(report.task)}, "
-        f"model={json.dumps(repository or '.')}){note}\n"
+        f"model={json.dumps(repository or 'model')}){note}\n"
         f"print(classify({json.dumps(example)}))"
     )

@@ -177,7 +177,7 @@ def _until_words(phase: Phase, last: bool) -> str:
     if last or (phase.until_fraction is None and phase.until_step is None):
         return "to the end"
     if phase.until_fraction is not None:
-        return f"until {100 * phase.until_fraction:g}% of training"
+        return f"until {100 * phase.until_fraction:.3g}% of training"
     return f"until step {phase.until_step}"
 
 
