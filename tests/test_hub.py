@@ -55,8 +55,10 @@ def test_published_models_load_without_this_package(
     answer = json.loads(run_python("-I", script, json.dumps(asked), env=env))
 
     assert answer["blocked"] and answer["imported"] == []
-    assert answer["text"]["logits"] == text_logits
-    assert answer["image"]["logits"] == image_logits
+    # Another process may share the work among threads differently, in the last digit.
+    for kind, logits in (("text", text_logits), ("image", image_logits)):
+        for read, saved in zip(answer[kind]["logits"], logits, strict=True):
+            assert read == pytest.approx(saved, abs=1e-4)
     assert answer["text"]["labels"] == [["bad", "good"][r[1] > r[0]] for r in text_logits]
     assert answer["image"]["labels"] == [["cat", "dog"][r[1] > r[0]] for r in image_logits]
 
