@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -109,8 +110,18 @@ class Checkpoint:
 
         with _explained(self.name):
             tokenizer = AutoTokenizer.from_pretrained(self.path, **self._options)
+        if len(tokenizer) <= len(tokenizer.all_special_ids):
+            # Without vocabulary files transformers makes one that turns every word into [UNK].
+            raise CheckpointError(
+                arrived=f"{self.name} holds no vocabulary of a tokenizer",
+                expected="tokenizer.json, or vocabulary files, beside the weights",
+                action="save the tokenizer into that folder too: tokenizer.save_pretrained(folder)",
+            )
         if tokenizer.pad_token_id is None:
             tokenizer.pad_token = tokenizer.eos_token
+        positions = getattr(self.config(), "max_position_embeddings", None) or 0
+        if 0 < positions < tokenizer.model_max_length:
+            tokenizer.model_max_length = positions
         return tokenizer
 
     def image_processor(self, image_size: int | None = None) -> Any:
@@ -129,6 +140,8 @@ class Checkpoint:
         return processor
 
     def _build(self, auto: Any, config: PretrainedConfig, weights: str) -> PreTrainedModel:
+        if weights == "pretrained":
+            self._require_safetensors()
         with _explained(self.name), without_bars():
             if weights == "random":
                 trust = self._options["trust_remote_code"]
@@ -147,6 +160,18 @@ class Checkpoint:
         # by gradient accumulation and by the number of processes.
         model.accepts_loss_kwargs = False
         return model  # type: ignore[no-any-return]
+
+    def _require_safetensors(self) -> None:
+        folder = Path(self.path)
+        if not folder.is_dir() or any(folder.glob("*.safetensors")):
+            return
+        pickles = ", ".join(sorted(path.name for path in folder.glob("*.bin")))
+        aside = f", only {pickles}, and pickles run code when they are loaded" if pickles else ""
+        raise CheckpointError(
+            arrived=f"the folder {self.name} holds no *.safetensors{aside}",
+            expected="safetensors weights, as save_pretrained writes them",
+            action="load it where you trust it and write it anew: model.save_pretrained(folder)",
+        )
 
 
 def known_license(name: str) -> dict[str, str]:
@@ -261,12 +286,14 @@ def without_bars() -> Iterator[None]:
 @contextmanager
 def _explained(name: str) -> Iterator[None]:
     """Turn what a loader raises for a checkpoint that does not fit into one clear error."""
+    from safetensors import SafetensorError
+
     try:
         yield
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
-        lines = redact(str(error)).strip().splitlines() or [type(error).__name__]
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
+        reason = " ".join(redact(str(error)).split()) or type(error).__name__
         raise CheckpointError(
-            arrived=f"{name} cannot be loaded: {lines[0]}",
+            arrived=f"{name} cannot be loaded: {textwrap.shorten(reason, 240, placeholder=' ...')}",
             expected="a transformers checkpoint of this task with safetensors weights",
             action="choose another checkpoint, or install what it asks for; code that comes with "
             "a checkpoint runs only with trust_remote_code: true",

@@ -19,7 +19,7 @@ from hf_transfer_plugin.strict_yaml import parse_value, read_mapping
 
 __all__ = ["RunConfig", "load_config"]
 
-_KEYS = "keys of a run config, such as task, data, checkpoint, schedule, training, seeds"
+_KEYS = "a YAML file with the keys of a run, such as task, data, checkpoint, schedule, seeds"
 
 # Keys whose list of one may be written without brackets.
 _LISTS = (
@@ -144,7 +144,11 @@ def load_config(
     try:
         config = RunConfig.from_json(data, origin=str(path))
     except RecordError as error:
-        raise ConfigError(error.arrived, _KEYS, "correct the value") from None
+        raise ConfigError(
+            arrived=f"{path}: {error.arrived.removeprefix(f'{path} is no RunConfig: ')}",
+            expected="each key with a value of its kind",
+            action="correct the value, in the file or in the override behind it",
+        ) from None
     _check_values(config, task)
     return config
 
@@ -201,7 +205,9 @@ def _check_keys(data: Mapping[str, Any], kind: type, prefix: str = "") -> None:
                 expected="one of " + ", ".join(known),
                 action="correct or remove the key",
             )
-        if key == "data" and isinstance(value, Mapping):
+        if key == "data":
+            kinds = "a path or Hub name, or keys such as {path: texts.csv, label: intent}"
+            _require(isinstance(value, Mapping), key, value, kinds)
             _check_keys(value, DataSpec, "data.")
     missing = [key for key in _required(kind) if key not in data]
     if missing:
@@ -233,10 +239,15 @@ def _check_values(config: RunConfig, task: Task | None) -> None:
         "batch_size": config.batch_size,
         "rank_examples": config.rank_examples,
         "data.max_length": config.data.max_length,
-        "seeds": len(config.seeds),
+        "data.image_size": config.data.image_size,
+        "data.train_examples": config.data.train_examples,
+        "data.validation_examples": config.data.validation_examples,
+        "data.test_examples": config.data.test_examples,
     }
     for key, value in positive.items():
-        _require(value > 0, key, value, "a number above 0")
+        _require(value is None or value > 0, key, value, "a number above 0")
+    once = 0 < len(set(config.seeds)) == len(config.seeds)
+    _require(once, "seeds", list(config.seeds), "a number above 0, or a list of seeds, each once")
     for key in ("validation_fraction", "test_fraction"):
         value = getattr(config.data, key)
         _require(0 < value < 1, f"data.{key}", value, "a share between 0 and 1")

@@ -154,8 +154,7 @@ def _total_steps(plan: Plan, train_examples: int) -> int:
     given = int(_number(plan.training, "max_steps", -1))
     if given > 0:
         return given
-    whole, rest = divmod(train_examples, plan.batch_size)
-    per_epoch = whole + bool(rest and not plan.training.get("dataloader_drop_last"))
+    per_epoch = math.ceil(train_examples / plan.batch_size)
     return math.ceil(per_epoch * _number(plan.training, "num_train_epochs", _EPOCHS))
 
 

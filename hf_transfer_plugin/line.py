@@ -90,7 +90,7 @@ class Line:
 
     def rank(self) -> Ranking:
         """Score the candidates (WHAT) beside the baselines."""
-        from hf_transfer_plugin.train.training import check_training
+        from hf_transfer_plugin.train.arguments import check_training
 
         check_training(self.config.training, self.config.batch_size)
         config, data = self.config, self.data

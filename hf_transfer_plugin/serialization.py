@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import tempfile
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self, get_args, get_origin
 
 from cattrs import Converter
 from cattrs.errors import BaseValidationError
@@ -19,6 +20,7 @@ from hf_transfer_plugin.errors import RecordError
 __all__ = ["Record", "converter", "write_atomic"]
 
 Json = dict[str, Any]
+_KINDS = {str: "a text", int: "a whole number", bool: "true or false"}
 
 
 def _float_to_json(value: float) -> float | None:
@@ -26,14 +28,25 @@ def _float_to_json(value: float) -> float | None:
 
 
 def _float_from_json(value: Any, _: type) -> float:
-    if isinstance(value, bool):
-        raise ValueError("expected a number, got a truth value")
+    if isinstance(value, bool) or not isinstance(value, int | float | None):
+        raise ValueError(f"expected a number, got {value!r}")
     return math.nan if value is None else float(value)
 
 
 def _exactly(kind: type, value: Any, _: type) -> Any:
     if type(value) is not kind:
-        raise ValueError(f"expected {kind.__name__}, got {value!r}")
+        raise ValueError(f"expected {_KINDS[kind]}, got {value!r}")
+    return value
+
+
+def _is_literal(kind: Any) -> bool:
+    return get_origin(kind) is Literal
+
+
+def _one_of(value: Any, kind: Any) -> Any:
+    choices = get_args(kind)
+    if value not in choices:
+        raise ValueError(f"expected {' or '.join(map(repr, choices))}, got {value!r}")
     return value
 
 
@@ -43,8 +56,9 @@ def converter() -> Converter:
     made = Converter(forbid_extra_keys=True)
     made.register_unstructure_hook(float, _float_to_json)
     made.register_structure_hook(float, _float_from_json)
-    for kind in (str, int, bool):
-        made.register_structure_hook(kind, lambda value, to, kind=kind: _exactly(kind, value, to))
+    made.register_structure_hook_func(_is_literal, _one_of)
+    for kind in _KINDS:
+        made.register_structure_hook(kind, partial(_exactly, kind))
     return made
 
 
@@ -119,21 +133,33 @@ class Record:
         """
         try:
             data = json.loads(Path(path).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except OSError as error:
             raise RecordError(
-                arrived=f"cannot read {path}: {error}",
-                expected=f"the JSON of a {cls.__name__}",
+                arrived=f"cannot read {path}: {error.strerror or error}",
+                expected=f"the JSON of a {cls.__name__}, as a finished step of a run writes it",
                 action="run the step that writes it (see hf-tl --help), or name another run folder",
+            ) from None
+        except ValueError as error:
+            raise RecordError(
+                arrived=f"{path} is no JSON: {error}",
+                expected=f"the JSON of a {cls.__name__}",
+                action="delete the file and run the step that writes it again (see hf-tl --help)",
             ) from None
         return cls.from_json(data, origin=str(path))
 
 
+def _problems(error: Exception) -> str:
+    """Return `field: what is wrong` for each field."""
+    if not isinstance(error, BaseValidationError):
+        return str(error)
+    found = (each.rpartition(" @ $") for each in transform_error(error, format_exception=_problem))
+    return "; ".join(f"{place.lstrip('.')}: {text}".lstrip(": ") for text, _, place in found)
+
+
 def _problem(error: BaseException, kind: type | None) -> str:
     # The hooks above name the value; cattrs names the type alone.
-    return str(error) if type(error) is ValueError else format_exception(error, kind)
-
-
-def _problems(error: Exception) -> str:
-    if isinstance(error, BaseValidationError):
-        return "; ".join(transform_error(error, format_exception=_problem))
-    return str(error)
+    text = str(error)
+    wrong = re.match(r"'(\w+)' object (has no attribute|is not iterable)", text)
+    if wrong:
+        return f"expected {'a list' if 'iterable' in text else 'a mapping'}, got {wrong[1]}"
+    return text if isinstance(error, ValueError) else format_exception(error, kind)

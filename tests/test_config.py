@@ -1,16 +1,15 @@
-"""Configs, overrides and records: strict, and free of YAML's traps."""
+"""Configs and overrides: strict, and free of YAML's traps."""
 
 from __future__ import annotations
 
-import math
-import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from hf_transfer_plugin import DataSpec, Plan, Verdict, load_config
-from hf_transfer_plugin.errors import ConfigError, RecordError
-from hf_transfer_plugin.serialization import write_atomic
+from hf_transfer_plugin import DataSpec, load_config
+from hf_transfer_plugin.config import RunConfig
+from hf_transfer_plugin.errors import ConfigError
 from tests.tiny_runs import text_checkpoint, write_config, write_text_folder
 
 
@@ -19,64 +18,83 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def test_overrides() -> None:
-    path = write_config(Path("config.yaml"), seeds=3)
-    assert load_config(path).seeds == (0, 1, 2)
-    changed = load_config(
-        path,
-        [
-            "seeds=[4, 5]",
-            "training.learning_rate=5e-4",
-            "data.max_length=7",
-            "controls=majority",
-            "learning_rates=[1e-3, 2e-3]",
-        ],
-    )
-    assert changed.seeds == (4, 5)
-    assert changed.training == {"num_train_epochs": 1, "learning_rate": 0.0005}
-    assert (changed.data.path, changed.data.max_length) == ("texts", 7)
-    assert changed.controls == ("majority",)
-    assert changed.learning_rates == (0.001, 0.002)
+# name -> (keys of the file, overrides, the attribute, its value)
+READ: dict[str, tuple[dict[str, Any], list[str], str, Any]] = {
+    "number of seeds": ({"seeds": 3}, [], "seeds", (0, 1, 2)),
+    "seeds": ({"seeds": [4, 5]}, [], "seeds", (4, 5)),
+    "seeds behind": ({}, ["seeds=[7]"], "seeds", (7,)),
+    "a rate without a dot": ({}, ["learning_rates=[5e-4, 1e-3]"], "learning_rates", (5e-4, 1e-3)),
+    "one rate": ({}, ["learning_rates=2E-3"], "learning_rates", (0.002,)),
+    "one control": ({"controls": "majority"}, [], "controls", ("majority",)),
+    "one score": ({}, ["rank_scores=h_score"], "rank_scores", ("h_score",)),
+    "path as data": ({"data": "org/set"}, [], "data", DataSpec("org/set")),
+    "key beside a path": ({}, ["data.label=y"], "data", DataSpec("texts", label="y")),
+    "path beside keys": ({"data": {"path": "a"}}, ["data.path=b"], "data", DataSpec("b")),
+    "training": ({}, ["training.weight_decay=0.1"], "training", {"num_train_epochs": 1}),
+    "new mapping": ({"training": None}, ["training.max_steps=5"], "training", {"max_steps": 5}),
+    "text with an equals sign": ({}, ["title=a=b"], "title", "a=b"),
+    "text that is no YAML": ({}, ["title=[a"], "title", "[a"),
+    "nothing": ({}, ["checkpoint=", "candidates=a/b"], "candidates", ("a/b",)),
+    "last override": ({}, ["batch_size=8", "batch_size=16"], "batch_size", 16),
+}
+
+
+def test_the_table_is_whole() -> None:
+    assert len(READ) == 16
+
+
+@pytest.mark.parametrize("name", READ)
+def test_what_is_written_is_read(name: str) -> None:
+    keys, overrides, attribute, wanted = READ[name]
+    found = getattr(load_config(write_config(Path("c.yaml"), **keys), overrides), attribute)
+    if name == "training":
+        wanted = {**wanted, "weight_decay": 0.1}
+    assert found == wanted
+    assert type(found) is type(wanted)
+
+
+def test_a_rate_in_the_file_needs_no_dot() -> None:
+    path = write_config(Path("c.yaml"))
+    path.write_text(path.read_text().replace("num_train_epochs: 1", "learning_rate: 5e-4"))
+    assert load_config(path).training == {"learning_rate": 0.0005}
 
 
 def test_local_paths_never_pass_for_hub_names() -> None:
     write_text_folder(Path("my/texts"))
     text_checkpoint(Path("my/bert"))
-    path = write_config(Path("config.yaml"), data="my/texts", checkpoint="my/bert")
-    config = load_config(path)
+    keys = {"data": "my/texts", "checkpoint": "my/bert", "candidates": ["my/bert", "org/bert"]}
+    config = load_config(write_config(Path("c.yaml"), **keys))
     assert (config.data.path, config.checkpoint) == ("./my/texts", "./my/bert")
+    assert config.candidates == ("./my/bert", "org/bert")
+    assert config.ranked() == ("./my/bert", "org/bert")
+    absolute = str(Path("my/bert").resolve())
+    assert load_config("c.yaml", [f"checkpoint={absolute}"]).checkpoint == absolute
 
 
 def test_recipes_take_their_own_task_alone() -> None:
-    path = write_config(Path("config.yaml"))
+    path = write_config(Path("c.yaml"))
     with pytest.raises(ConfigError, match="expected: task image-classification"):
         load_config(path, task="image-classification")
+    without = write_config(Path("without.yaml"), task=None)
+    assert load_config(without, task="image-classification").task == "image-classification"
 
 
-def test_numbers_that_are_not_finite_are_null() -> None:
-    verdict = Verdict("helped", True, 0.1, 0.05, 0.2, 0.01, 0.95, 5, "control")
-    written = verdict.save("verdict.json").read_text()
-    assert '"transfer_mean": null' in written
-    assert math.isnan(Verdict.load("verdict.json").transfer_mean)
+def test_unknown_keys_name_their_place() -> None:
+    path = write_config(Path("c.yaml"))
+    for override, named in {"sead=1": "seeds", "data.imagesize=1": "image_size"}.items():
+        with pytest.raises(ConfigError) as caught:
+            load_config(path, [override])
+        key = override.partition("=")[0]
+        assert f"unknown key {key}; did you mean '{named}'?" in str(caught.value)
 
 
-def test_records_say_which_field_is_wrong() -> None:
-    data = Plan("transfer", "text-classification", "c", DataSpec("d")).to_json()
-    data["data"]["seed"] = "zero"
-    data["colour"] = "red"
-    with pytest.raises(RecordError, match="colour") as caught:
-        Plan.from_json(data)
-    assert "expected int, got 'zero' @ $.data.seed" in str(caught.value)
+def test_repeated_keys_are_found_at_any_depth() -> None:
+    Path("c.yaml").write_text("task: a\ndata:\n  path: x\n  seed: 1\n  path: y\n")
+    with pytest.raises(ConfigError, match="line 5: the key 'path' appears twice"):
+        load_config("c.yaml")
 
 
-def test_a_failed_write_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    write_atomic("file.json", "old")
-
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "replace", full)
-    with pytest.raises(RecordError, match="No space left"):
-        write_atomic("file.json", "new")
-    assert [file.name for file in Path().iterdir()] == ["file.json"]
-    assert Path("file.json").read_text() == "old"
+def test_a_config_is_kept_as_it_was_read() -> None:
+    keys = {"schedule": {"name": "lp_ft", "fraction": 0.3}, "candidates": ["a/b"], "processes": 1}
+    config = load_config(write_config(Path("c.yaml"), **keys))
+    assert RunConfig.load(config.save("config.json")) == config

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import reprlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -59,7 +60,8 @@ def _require(names: Sequence[str], wanted: set[int], found: set[int], role: str)
         raise DataError(
             arrived=f"{role} has no example of {_listed(names[index] for index in missing)}",
             expected=f"each class of the data in {role}",
-            action=f"move some rows to {role}, or drop these classes from the other splits",
+            action=f"move some rows to {role}, or drop these classes from the other splits; if "
+            "these are no classes, name the label column (data.label)",
         )
 
 
@@ -106,7 +108,7 @@ def _undecoded(rows: Dataset, column: str) -> Dataset:
 
 def _text_bytes(value: Any, where: str) -> bytes:
     if not isinstance(value, str):
-        found = "nothing" if value is None else repr(value)
+        found = "nothing" if value is None else reprlib.repr(value)
         raise DataError(
             arrived=f"{where} holds {found}",
             expected="a text",
@@ -127,6 +129,8 @@ def _image_bytes(value: Any, where: str) -> bytes:
             image.load()
     except (OSError, SyntaxError, TypeError, UnidentifiedImageError) as error:
         reason = str(error).split(":")[0] if value else "no image"
+        if isinstance(error, UnidentifiedImageError):
+            reason = "the content is no image"
         raise DataError(
             arrived=f"broken image at {where} ({reason})",
             expected="an image file that opens whole",

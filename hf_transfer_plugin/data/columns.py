@@ -12,7 +12,7 @@ from hf_transfer_plugin.records import DataSpec, Task
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
 
-__all__ = ["class_indices", "input_columns", "label_column"]
+__all__ = ["as_images", "class_indices", "input_columns", "label_column"]
 
 _LABEL_NAMES = ("label", "labels", "class", "target", "intent", "category")
 _TEXT_NAMES = ("text", "sentence", "content", "question", "sentence1", "premise")
@@ -55,6 +55,25 @@ def input_columns(spec: DataSpec, task: Task, train: Dataset) -> tuple[str, ...]
     if spec.text_pair is None:
         return (first,)
     return (first, _existing(spec.text_pair, "data.text_pair", train))
+
+
+def as_images(rows: Dataset, column: str) -> Dataset:
+    """Return rows whose image column decodes; it may hold paths from the current folder.
+
+    Raises:
+        DataError: for a column that holds no images.
+    """
+    from datasets import Image
+    from pyarrow import ArrowException
+
+    try:
+        return rows.cast_column(column, Image())
+    except (ArrowException, TypeError, ValueError):
+        raise DataError(
+            arrived=f"the column {column!r} holds {_kind(rows.features[column])}",
+            expected="images, or paths of image files",
+            action="name the column of the images (data.image)",
+        ) from None
 
 
 def class_indices(
@@ -108,17 +127,19 @@ def _label(split: str, row: int, value: Any) -> int | str:
             raise DataError(
                 arrived=f"{where} has the label {int(value)}",
                 expected=whole,
-                action=f"hidden labels: choose another split for {split} (data.test_split)",
+                action=f"correct the row; where {split} has hidden labels, name a split that has "
+                "them (data.test_split)",
             )
         return int(value)
     return str(value)
 
 
 def _existing(name: str, key: str, train: Dataset) -> str:
-    return name if name in train.column_names else _no_column(f"{name!r}", key, train)
+    return name if name in train.column_names else _no_column(repr(name), key, train)
 
 
 def _no_column(what: str, key: str, train: Dataset) -> Any:
+    """Raise for a column that does not exist, or that cannot be told from the others."""
     kinds = ", ".join(f"{name} ({_kind(kind)})" for name, kind in train.features.items())
     raise DataError(
         arrived=f"no {what} column among: {kinds}",

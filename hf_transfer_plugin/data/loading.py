@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hf_transfer_plugin.data.checks import check_classes, check_rows
-from hf_transfer_plugin.data.columns import class_indices, input_columns, label_column
+from hf_transfer_plugin.data.columns import (
+    as_images,
+    class_indices,
+    input_columns,
+    label_column,
+)
 from hf_transfer_plugin.data.reading import read_splits
 from hf_transfer_plugin.data.splitting import ROLES, choose_rows, require_splits
 from hf_transfer_plugin.errors import DataError
@@ -63,6 +69,7 @@ def load_data(spec: DataSpec, task: Task) -> TargetData:
     _require_rows(raw)
     label = label_column(spec, raw[spec.train_split])
     inputs = input_columns(spec, task, raw[spec.train_split])
+    _require_inputs(inputs, label)
     names, classes = class_indices(spec, raw, label)
     chosen = choose_rows(spec, classes)
     labels = {role: [classes[chosen[role][0]][row] for row in chosen[role][1]] for role in ROLES}
@@ -71,6 +78,8 @@ def load_data(spec: DataSpec, task: Task) -> TargetData:
     for role in ROLES:
         source, rows = chosen[role]
         kept = raw[source].select(rows).select_columns(list(inputs))
+        if task == "image-classification":
+            kept = as_images(kept, inputs[0])
         splits[role] = kept.add_column("label", labels[role])
     fingerprint, more = check_rows(splits, task, inputs, labels)
     summary = DataSummary(
@@ -81,6 +90,17 @@ def load_data(spec: DataSpec, task: Task) -> TargetData:
         warnings=warnings + more,
     )
     return TargetData(task, spec, splits, inputs, summary)
+
+
+def _require_inputs(inputs: Sequence[str], label: str) -> None:
+    """Require inputs beside the label; "label" is what the class indices are stored as."""
+    for name in inputs:
+        if name in (label, "label") or list(inputs).count(name) > 1:
+            raise DataError(
+                arrived=f"the column {name!r} is to be read as input, once more or as label too",
+                expected="an input column that is not the label and is not called 'label'",
+                action="correct data.text (data.text_pair, data.image) or data.label",
+            )
 
 
 def _require_rows(raw: DatasetDict) -> None:

@@ -72,14 +72,16 @@ def _load(spec: DataSpec, path: str, **options: Any) -> DatasetDict:
         return datasets.load_dataset(path, **given)
     except (OSError, HfHubHTTPError) as error:
         # Not found, no network, gated, wrong token: the message says which.
-        arrived, action = (
-            f"cannot read the data {spec.path}: {_first_line(error)}",
-            ("check the spelling and the network; for private data log in: hf auth login"),
+        arrived = f"cannot read the data {spec.path}: {_first_line(error)}"
+        action = (
+            "check spelling, network and HF_HUB_OFFLINE; for private data log in: hf auth login"
         )
-    except (ValueError, DatasetGenerationError, ArrowInvalid) as error:
+        if Path(path).exists():
+            action = "put the data files there, or correct data.path"
+    except (ValueError, StopIteration, RuntimeError, DatasetGenerationError, ArrowInvalid) as error:
         _fail_on_empty_tables(path)
-        arrived = f"cannot parse the data {spec.path}: {_first_line(error.__cause__ or error)}"
-        action = "open the file named above and mend it; a folder holds one kind of files"
+        arrived = f"cannot parse the data {spec.path}: {_reason(error)}"
+        action = "mend the file; a folder holds files of one kind with the same columns"
     finally:
         if bars:
             datasets.enable_progress_bars()
@@ -101,6 +103,19 @@ def _fail_on_empty_tables(path: str) -> None:
                 expected="at least one row of each class",
                 action="check the file, or remove it to have the split held out of train",
             ) from None
+
+
+def _reason(error: BaseException) -> str:
+    from datasets.table import CastError
+
+    cause = error.__cause__ or error
+    first = _first_line(cause)
+    if isinstance(error, StopIteration) or first.endswith(("corresponds to no data!", "got 0")):
+        return "it holds no rows"
+    if isinstance(cause, CastError):
+        found, wanted = cause.table_column_names, cause.requested_column_names
+        return f"a file has the columns {', '.join(found)}, the one before {', '.join(wanted)}"
+    return first
 
 
 def _first_line(error: BaseException) -> str:

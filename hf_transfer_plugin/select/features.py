@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 from hf_transfer_plugin.checkpoints import Checkpoint
 from hf_transfer_plugin.data import Prepared, TargetData, prepare_images, prepare_texts
+from hf_transfer_plugin.errors import CheckpointError
 from hf_transfer_plugin.processes import cpu_only
 from hf_transfer_plugin.terminal import track
 
@@ -62,7 +64,8 @@ def pooled_features(
             inputs = dict(prepared.collate([train[row] for row in batch]))
             inputs.pop("labels")
             inputs = {name: tensor.to(device) for name, tensor in inputs.items()}
-            pooled = _pool_texts(model, inputs) if texts else _pool_images(model, inputs)
+            with _explained(checkpoint.name):
+                pooled = _pool_texts(model, inputs) if texts else _pool_images(model, inputs)
             found.update(zip(batch, pooled.float().cpu().numpy(), strict=True))
     return np.stack([found[row] for row in rows]), model.num_parameters()
 
@@ -71,6 +74,19 @@ def _prepare(checkpoint: Checkpoint, data: TargetData) -> Prepared:
     if data.task == "text-classification":
         return prepare_texts(data, checkpoint.tokenizer())
     return prepare_images(data, checkpoint.image_processor(data.spec.image_size))
+
+
+@contextmanager
+def _explained(name: str) -> Iterator[None]:
+    """Turn what a network raises for these inputs into one clear error."""
+    try:
+        yield
+    except (AttributeError, IndexError, RuntimeError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            arrived=f"{name} gives no features of these rows: {' '.join(str(error).split())[:240]}",
+            expected="a network that reads one text or image and gives back its hidden states",
+            action="choose another checkpoint",
+        ) from error
 
 
 def _pool_texts(model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:

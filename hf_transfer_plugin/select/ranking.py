@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -151,7 +152,8 @@ def _sample(data: TargetData, examples: int, seed: int) -> tuple[int, ...]:
     rows = range(len(labels))
     classes = len(set(labels))
     # Stratified drawing needs room for each class on both sides.
-    if len(rows) - examples < classes or min(data.summary.counts["train"]) < 2:
+    smallest = min(Counter(labels).values())
+    if len(rows) - examples < classes or smallest < 2:
         return tuple(rows)
     drawn, _ = train_test_split(
         rows, train_size=max(examples, classes), random_state=seed, stratify=labels

@@ -79,7 +79,8 @@ def _train_seeds(
     results: str | os.PathLike[str] | None,
     model_dir: str | os.PathLike[str] | None,
 ) -> RunResult:
-    from hf_transfer_plugin.train.training import check_training, prepare, train_once
+    from hf_transfer_plugin.train.arguments import check_training
+    from hf_transfer_plugin.train.training import prepare, train_once
 
     check_training(plan.training, plan.batch_size)
     checkpoint, prepared = prepare(plan, data)
@@ -156,11 +157,14 @@ def _keep(trained: Trained, folder: Path) -> None:
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
             fresh = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
-            trained.save(fresh)
-            os.chmod(fresh, 0o755)
-            if folder.is_dir():
-                shutil.rmtree(folder)
-            os.replace(fresh, folder)
+            try:
+                trained.save(fresh)
+                os.chmod(fresh, 0o755)
+                if folder.is_dir():
+                    shutil.rmtree(folder)
+                os.replace(fresh, folder)
+            finally:
+                shutil.rmtree(fresh, ignore_errors=True)
         except OSError as error:
             raise RecordError(
                 arrived=f"cannot write the model to {folder}: {error.strerror or error}",

