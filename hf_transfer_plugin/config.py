@@ -246,8 +246,8 @@ def _check_values(config: RunConfig, task: Task | None) -> None:
     }
     for key, value in positive.items():
         _require(value is None or value > 0, key, value, "a number above 0")
-    once = 0 < len(set(config.seeds)) == len(config.seeds)
-    _require(once, "seeds", list(config.seeds), "a number above 0, or a list of seeds, each once")
+    once = 1 < len(set(config.seeds)) == len(config.seeds)
+    _require(once, "seeds", list(config.seeds), "at least two (no verdict from one), each once")
     for key in ("validation_fraction", "test_fraction"):
         value = getattr(config.data, key)
         _require(0 < value < 1, f"data.{key}", value, "a share between 0 and 1")

@@ -6,12 +6,14 @@ a line that stopped, or that was moved, goes on where it was.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
 
@@ -95,28 +97,28 @@ class Line:
         check_training(self.config.training, self.config.batch_size)
         config, data = self.config, self.data
 
-        def fits(found: Ranking) -> bool:
-            names = {each.checkpoint for each in found.candidates}
-            scores = set(found.candidates[0].scores)
-            return (
-                found.data == data.summary.fingerprint
-                and names == set(config.ranked())
-                and found.score == config.rank_scores[0]
-                and scores == set(config.rank_scores)
-            )
+        revisions: dict[str, str] = {}
+        if config.checkpoint and config.revision:
+            revisions[config.checkpoint] = config.revision
+        sample = (config.rank_examples, config.data.seed)
+        reading = (config.data.max_length, config.data.image_size)
+        asked = (data.summary.fingerprint, config.ranked(), revisions, config.rank_scores)
+        request = sha256(json.dumps((*asked, *sample, *reading)).encode()).hexdigest()[:16]
 
         def make() -> Ranking:
-            return rank_checkpoints(
+            ranking = rank_checkpoints(
                 config.ranked(),
                 data,
                 task=config.task,
                 scores=config.rank_scores,
                 examples=config.rank_examples,
                 seed=config.data.seed,
+                revisions=revisions,
                 trust_remote_code=config.trust_remote_code,
             )
+            return replace(ranking, request=request)
 
-        return self._once(Ranking, fits, make)
+        return self._once(Ranking, lambda found: found.request == request, make)
 
     def plan(self) -> Plan:
         """Return the plan (HOW) of the transfer; plan.json in an opened folder as it is."""

@@ -124,6 +124,7 @@ class Ranking(Record):
         candidates: kind "pretrained", best first; failed ones last.
         baselines: kinds "random" and "baseline".
         findings: plain words, such as that nothing beats the baselines.
+        request: hash of everything that was asked for; another one makes the ranking stale.
     """
 
     file_name = "ranking.json"
@@ -135,6 +136,7 @@ class Ranking(Record):
     candidates: tuple[Candidate, ...]
     baselines: tuple[Candidate, ...] = ()
     findings: tuple[str, ...] = ()
+    request: str = ""
 
 
 @dataclass(frozen=True)

@@ -83,6 +83,67 @@ def test_decide_knows_no_network() -> None:
             assert not heads & {"torch", "transformers", "accelerate"}, file
 
 
+def test_the_hub_reads_reports_and_nothing_above() -> None:
+    for file, tree in _modules().items():
+        if _part(file) in ("hub", "hub_failures"):
+            assert _parts(tree) <= REPORT_READS | {"hub_failures"}, file
+
+
+def test_only_one_module_builds_a_trainer() -> None:
+    found = {
+        file.relative_to(ROOT).as_posix()
+        for file, tree in _modules().items()
+        if "transformers.Trainer" in _imported(tree)
+    }
+    assert found == {"train/training.py"}
+
+
+def test_modules_do_not_need_one_another_in_a_circle() -> None:
+    modules = {_dotted(file): tree for file, tree in _modules().items()}
+    # What is imported for types alone, or inside a function, is not needed to import a module.
+    top = {name: ast.Module(_top(tree), []) for name, tree in modules.items()}
+    reads = {name: (_imported(tree) & modules.keys()) - {name} for name, tree in top.items()}
+    assert sum(map(len, reads.values())) > 100
+    while free := [name for name, others in reads.items() if not others & reads.keys()]:
+        for name in free:
+            del reads[name]
+    assert not reads
+
+
+def _dotted(file: Path) -> str:
+    words = file.relative_to(ROOT.parent).with_suffix("").parts
+    return ".".join(words[:-1] if words[-1] == "__init__" else words)
+
+
+def _top(tree: ast.Module) -> list[ast.stmt]:
+    return [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+
+
+def test_every_module_lists_its_names_in_order() -> None:
+    listed = 0
+    for file, tree in _modules().items():
+        lists = [
+            node.value
+            for node in tree.body
+            if isinstance(node, ast.Assign | ast.AnnAssign) and "__all__" in _targets(node)
+        ]
+        if len(tree.body) > 1:
+            (names,) = (ast.literal_eval(value) for value in lists if value is not None)
+            assert names == sorted(names, key=_kind), file
+            listed += len(names)
+    assert listed > 100
+
+
+def _targets(node: ast.Assign | ast.AnnAssign) -> list[str]:
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+    return [ast.unparse(target) for target in targets]
+
+
+def _kind(name: str) -> tuple[bool, bool, str]:
+    """Sort constants before classes before functions."""
+    return not name.isupper(), not name[0].isupper(), name
+
+
 def test_house_rules() -> None:
     for file, tree in _modules().items():
         assert ast.get_docstring(tree), f"{file} has no docstring"

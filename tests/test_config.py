@@ -22,7 +22,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 READ: dict[str, tuple[dict[str, Any], list[str], str, Any]] = {
     "number of seeds": ({"seeds": 3}, [], "seeds", (0, 1, 2)),
     "seeds": ({"seeds": [4, 5]}, [], "seeds", (4, 5)),
-    "seeds behind": ({}, ["seeds=[7]"], "seeds", (7,)),
+    "seeds behind": ({}, ["seeds=[7,8]"], "seeds", (7, 8)),
     "a rate without a dot": ({}, ["learning_rates=[5e-4, 1e-3]"], "learning_rates", (5e-4, 1e-3)),
     "one rate": ({}, ["learning_rates=2E-3"], "learning_rates", (0.002,)),
     "one control": ({"controls": "majority"}, [], "controls", ("majority",)),

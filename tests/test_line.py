@@ -17,8 +17,10 @@ from tests.tiny_runs import (
     image_checkpoint,
     offline_cache,
     text_checkpoint,
+    texts,
     write_config,
     write_images,
+    write_table,
     write_text_folder,
 )
 
@@ -121,9 +123,17 @@ def test_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     report = line.report()
     _check_folder(line.folder, {"transfer", "from-scratch", "pixels-logistic", "majority"})
     assert line.data.class_names == ("cat", "dog")
-    paths = [str(tmp_path / "pictures" / name / "0.png") for name in ("cat", "dog")]
+    rows = line.data.splits["test"]
+    paths = [str(tmp_path / f"{number}.png") for number in range(len(rows))]
+    for row, path in zip(rows, paths, strict=True):
+        row["image"].save(path)
+    transfer = report.transfer
+    kept = next(each for each in transfer.seeds if each.seed == transfer.best_seed)
     answers = _outsider("image-classification", line.model_dir, paths)
-    assert {answer["label"] for answer in answers} <= {"cat", "dog"}
+    assert len(answers) == 6
+    assert [answer["label"] for answer in answers] == [("cat", "dog")[p] for p in kept.predictions]
+    for answer, confidence in zip(answers, kept.confidences, strict=True):
+        assert answer["score"] == pytest.approx(confidence, abs=1e-4)
     assert report.results[2].scores() == (1.0, 1.0)
 
 
@@ -143,7 +153,12 @@ def test_nothing_is_done_twice(texts_config: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(training, "train_once", refuse)
     (folder / "verdict.json").unlink()
     assert Line.open(folder).judge() == verdict == Verdict.load(folder / "verdict.json")
+    assert Line(load_config(texts_config)).report().verdict == verdict
     assert _bytes(folder) == before
+    write_table(Path("texts") / "train.parquet", texts(21))
+    with pytest.raises(AssertionError, match="trained again"):
+        Line.open(folder).judge()
+    write_table(Path("texts") / "train.parquet", texts(20))
     with pytest.raises(AssertionError, match="trained again"):
         Line(load_config(texts_config, ["training.learning_rate=1e-4"])).judge()
 

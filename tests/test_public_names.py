@@ -54,3 +54,15 @@ def test_no_module_hides_a_name() -> None:
 def test_import_is_light(module: str) -> None:
     code = f"import sys, {module}; print([n for n in '{HEAVY}'.split() if n in sys.modules])"
     assert _run(code) == "[]"
+
+
+def test_help_is_light() -> None:
+    code = (
+        "import sys\n"
+        "from hf_transfer_plugin.cli import main\n"
+        "sys.argv = ['hf-tl', '--help']\n"
+        "try:\n    main()\nexcept SystemExit:\n"
+        f"    print([n for n in '{HEAVY}'.split() if n in sys.modules])"
+    )
+    lines = _run(code).splitlines()
+    assert "Usage: " in lines[0] and lines[-1] == "[]"

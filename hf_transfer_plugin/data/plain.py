@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from hf_transfer_plugin.data.loading import TargetData
+from hf_transfer_plugin.errors import DataError
 from hf_transfer_plugin.records import Task
 
 if TYPE_CHECKING:
@@ -33,7 +34,14 @@ def plain_features(
 
     vectorizer = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), max_features=most_words)
     texts = {role: _texts(data, role) for role in {"train", *roles}}
-    vectorizer.fit(texts["train"])
+    try:
+        vectorizer.fit(texts["train"])
+    except ValueError:
+        raise DataError(
+            arrived="the texts of train hold no word of two letters or more",
+            expected="texts with words",
+            action="name the text column (data.text)",
+        ) from None
     return {role: vectorizer.transform(texts[role]) for role in roles}
 
 

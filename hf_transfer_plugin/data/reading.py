@@ -73,9 +73,7 @@ def _load(spec: DataSpec, path: str, **options: Any) -> DatasetDict:
     except (OSError, HfHubHTTPError) as error:
         # Not found, no network, gated, wrong token: the message says which.
         arrived = f"cannot read the data {spec.path}: {_first_line(error)}"
-        action = (
-            "check spelling, network and HF_HUB_OFFLINE; for private data log in: hf auth login"
-        )
+        action = "check spelling, network and HF_HUB_OFFLINE; for private data: hf auth login"
         if Path(path).exists():
             action = "put the data files there, or correct data.path"
     except (ValueError, StopIteration, RuntimeError, DatasetGenerationError, ArrowInvalid) as error:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal
 
 from hf_transfer_plugin.checkpoints import Checkpoint
@@ -30,6 +31,7 @@ def rank_checkpoints(
     scores: Sequence[str] = DEFAULT_SCORES,
     examples: int = 500,
     seed: int = 0,
+    revisions: Mapping[str, str] = MappingProxyType({}),
     trust_remote_code: bool = False,
 ) -> Ranking:
     """Score each candidate on a stratified sample of train, beside baselines; test is never read.
@@ -41,6 +43,7 @@ def rank_checkpoints(
         scores: names of feature scores; the first one orders.
         examples: size of the sample.
         seed: seed of the sample and of the random weights.
+        revisions: candidate -> commit, tag or branch on the Hub; main for the others.
         trust_remote_code: run code that comes with a candidate.
 
     Returns:
@@ -63,7 +66,9 @@ def rank_checkpoints(
     failed: list[Candidate] = []
     for name in dict.fromkeys(candidates):
         try:
-            checkpoint = Checkpoint(name, trust_remote_code=trust_remote_code)
+            checkpoint = Checkpoint(
+                name, revision=revisions.get(name), trust_remote_code=trust_remote_code
+            )
             pair = (scorer.network(checkpoint, "pretrained"), scorer.network(checkpoint, "random"))
         except TransferError as error:
             failed.append(Candidate(name, "pretrained", error=str(error)))

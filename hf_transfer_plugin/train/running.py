@@ -6,7 +6,9 @@ import logging
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -90,9 +92,7 @@ def _train_seeds(
 
     for seed in plan.seeds[len(done.seeds) if done else 0 :]:
         if done is None and plan.learning_rates:
-            tried = {rate: attempt(seed, rate) for rate in plan.learning_rates}
-            grid = {f"{r:g}": each.result.validation[plan.metric] for r, each in tried.items()}
-            trained = max(tried.values(), key=lambda each: each.result.validation[plan.metric])
+            trained, grid = _best_of_grid(plan, partial(attempt, seed))
         else:
             grid = dict(done.grid) if done else {}
             trained = attempt(seed, done.seeds[0].learning_rate if done else None)
@@ -104,6 +104,21 @@ def _train_seeds(
         _log.info("%s: seed %d, test %s %.4f", plan.name, seed, plan.metric, score)
     assert done is not None
     return done
+
+
+def _best_of_grid(
+    plan: Plan, attempt: Callable[[float], Trained]
+) -> tuple[Trained, dict[str, float]]:
+    """Try each rate and keep the one with the best validation; two models are held at most."""
+    grid: dict[str, float] = {}
+    best = None
+    for rate in plan.learning_rates:
+        trained = attempt(rate)
+        grid[f"{rate:g}"] = trained.result.validation[plan.metric]
+        if best is None or grid[f"{rate:g}"] > best.result.validation[plan.metric]:
+            best = trained
+    assert best is not None
+    return best, grid
 
 
 def _extended(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,14 @@ import pytest
 import yaml
 
 from hf_transfer_plugin import RunResult, Verdict, load_config
-from tests.tiny_runs import text_checkpoint, write_config, write_text_folder
+from tests.tiny_runs import (
+    image_checkpoint,
+    offline_cache,
+    text_checkpoint,
+    write_config,
+    write_images,
+    write_text_folder,
+)
 
 ROOT = Path(__file__).parents[2]
 RECIPE = str(ROOT / "recipes" / "text_classification.py")
@@ -69,9 +77,39 @@ def test_one_process_where_two_were_asked_for_is_an_error(workplace: Path) -> No
     silent = _launch(
         *ACCELERATE, "--cpu", "--num_processes", "2", RECIPE, "--config", "config.yaml"
     )
-    assert silent.returncode != 0
+    assert silent.returncode != 0 and "returned non-zero exit status 2" in silent.stderr
     assert "1 process running" in silent.stderr and "--multi_gpu" in silent.stderr
     assert not (workplace / "run" / "results").exists()
+
+
+def test_the_launcher_config_of_the_recipes_starts_two(workplace: Path) -> None:
+    """The command line under a launcher, too: each table once, and both processes end well."""
+    config = str(ROOT / "recipes" / "accelerate" / "cpu_2_processes.yaml")
+    command = ["-m", "hf_transfer_plugin.cli", "rank", "config.yaml", "processes=2"]
+    done = _launch(*ACCELERATE, "--config_file", config, *command)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("What to transfer") == 1
+    assert (workplace / "run" / "ranking.json").is_file()
+
+
+def test_the_image_recipe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    offline_cache(monkeypatch, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    write_images(tmp_path / "pictures", per_class=12)
+    image_checkpoint(tmp_path / "resnet")
+    data = {"path": "pictures", "validation_fraction": 0.25, "test_fraction": 0.25}
+    keys = {"data": data, "checkpoint": "./resnet", "task": None, "controls": ["majority"]}
+    write_config(tmp_path / "config.yaml", **keys)
+    recipe = ROOT / "recipes" / "image_classification.py"
+    words = ["--config", "config.yaml", "batch_size=4", "run_folder=pictures-run"]
+    monkeypatch.setattr(sys, "argv", [str(recipe), *words])
+    runpy.run_path(str(recipe), run_name="__main__")
+    said = capsys.readouterr().out
+    for part in ("world size: 1", "best checkpoint: ./resnet", "3 optimizer steps", "majority: "):
+        assert part in said, said
+    assert (tmp_path / "pictures-run" / "README.md").is_file()
 
 
 CONFIGS = sorted((ROOT / "recipes" / "configs").rglob("*.yaml"))
