@@ -1,0 +1,58 @@
+"""What the README shows is run as it stands there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from transformers import BertForSequenceClassification, TrainingArguments
+
+from hf_transfer_plugin import load_config
+from hf_transfer_plugin.cli import app
+from tests.callbacks.tiny import bert_config, examples, tensors
+
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+
+
+def _blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def test_the_callback_in_your_own_trainer(tmp_path: Path) -> None:
+    (code,) = _blocks("python")
+    config = bert_config()
+    config.num_hidden_layers = 4
+    model = BertForSequenceClassification(config)
+    before = tensors(model)
+    args = TrainingArguments(str(tmp_path), max_steps=8, use_cpu=True, disable_tqdm=True)
+    exec(code, {"model": model, "args": args, "train": examples(model)})
+    after = tensors(model)
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert {"classifier.weight", "bert.encoder.layer.3.output.dense.weight"} <= moved
+
+
+def test_the_config_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (text,) = _blocks("yaml")
+    Path("config.yaml").write_text(text)
+    config = load_config("config.yaml")
+    assert config.training["learning_rate"] == 3e-4
+    assert set(yaml.safe_load(text)) == {
+        "task", "run_folder", "checkpoint", "data", "schedule", "training", "seeds", "controls",
+    }  # fmt: skip
+
+
+def test_every_command_named_exists() -> None:
+    named = set(re.findall(r"`hf-tl (\w+)", README))
+    known = {command.name for command in app.registered_commands}
+    assert named <= known
+    assert len(named) == 7
+
+
+@pytest.mark.parametrize("target", ["demo", "test"])
+def test_the_two_commands_are_targets(target: str) -> None:
+    makefile = (Path(__file__).parents[1] / "Makefile").read_text(encoding="utf-8")
+    assert f"make {target}" in README and f"\n{target}: " in makefile
