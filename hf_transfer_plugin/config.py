@@ -239,6 +239,7 @@ def _check_values(config: RunConfig, task: Task | None) -> None:
         "batch_size": config.batch_size,
         "rank_examples": config.rank_examples,
         "data.max_length": config.data.max_length,
+        "processes": config.processes,
         "data.image_size": config.data.image_size,
         "data.train_examples": config.data.train_examples,
         "data.validation_examples": config.data.validation_examples,
