@@ -10,10 +10,11 @@ from typing import Any
 import yaml
 
 from hf_transfer_plugin.adapt.schedules import FreezingSchedule
-from hf_transfer_plugin.decide.controls import CONTROLS, controls
+from hf_transfer_plugin.decide.controls import CONTROLS, DEFAULT_CONTROLS, controls
 from hf_transfer_plugin.errors import ConfigError, RecordError, did_you_mean
 from hf_transfer_plugin.metrics import check_metric
 from hf_transfer_plugin.records import DataSpec, Plan, Ranking, Task
+from hf_transfer_plugin.select.ranking import DEFAULT_SCORES
 from hf_transfer_plugin.serialization import Record
 from hf_transfer_plugin.strict_yaml import parse_value, read_mapping
 
@@ -73,9 +74,9 @@ class RunConfig(Record):
     learning_rates: tuple[float, ...] = ()
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     metric: str = "accuracy"
-    controls: tuple[str, ...] = ("from-scratch", "linear", "majority")
+    controls: tuple[str, ...] = DEFAULT_CONTROLS
     control_learning_rates: tuple[float, ...] = ()
-    rank_scores: tuple[str, ...] = ("logme", "h_score", "knn_accuracy", "linear_probe_accuracy")
+    rank_scores: tuple[str, ...] = DEFAULT_SCORES
     rank_examples: int = 500
     margin: float = 0.01
     confidence: float = 0.95

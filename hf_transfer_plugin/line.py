@@ -57,6 +57,7 @@ class Line:
         self.folder = Path(config.run_folder)
         self.command = command or f"hf-tl run {self.folder.name}"
         self._plan: Plan | None = None
+        self._explanation: Explanation | None = None
         self._results: tuple[RunResult, ...] | None = None
         if is_first():
             config.save(self.folder / RunConfig.file_name)
@@ -130,11 +131,12 @@ class Line:
 
     def explain(self) -> Explanation:
         """Say what the plan will do and cost; an unfit schedule is found here."""
-        examples = len(self.data.splits["train"])
-        explanation = explain(self.plan(), train_examples=examples)
-        if is_first():
-            explanation.save(self.folder / Explanation.file_name)
-        return explanation
+        if self._explanation is None:
+            examples = len(self.data.splits["train"])
+            self._explanation = explain(self.plan(), train_examples=examples)
+            if is_first():
+                self._explanation.save(self.folder / Explanation.file_name)
+        return self._explanation
 
     def plans(self) -> tuple[Plan, ...]:
         """Return the transfer and its controls."""

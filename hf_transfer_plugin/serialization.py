@@ -17,7 +17,7 @@ from cattrs.v import format_exception, transform_error
 
 from hf_transfer_plugin.errors import RecordError
 
-__all__ = ["Record", "converter", "write_atomic"]
+__all__ = ["Record", "cannot_write", "converter", "write_atomic"]
 
 Json = dict[str, Any]
 _KINDS = {str: "a text", int: "a whole number", bool: "true or false"}
@@ -86,12 +86,17 @@ def write_atomic(path: str | os.PathLike[str], content: str | bytes) -> Path:
             Path(temporary).unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise RecordError(
-            arrived=f"cannot write {path}: {error.strerror or error}",
-            expected="a folder that this user may write, on a disk with room",
-            action="choose another run folder (run_folder=...) or mend its permissions",
-        ) from None
+        raise cannot_write(str(path), error) from None
     return path
+
+
+def cannot_write(what: str, error: OSError) -> RecordError:
+    """Return the error for something of the run folder that could not be written."""
+    return RecordError(
+        arrived=f"cannot write {what}: {error.strerror or error}",
+        expected="a folder that this user may write, on a disk with room",
+        action="choose another run folder (run_folder=...) or mend its permissions",
+    )
 
 
 class Record:

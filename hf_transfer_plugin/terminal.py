@@ -5,26 +5,29 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import Protocol, TypeVar
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-__all__ = ["progress", "track"]
+__all__ = ["Move", "progress", "track"]
 
 _Item = TypeVar("_Item")
 
 
+class Move(Protocol):
+    """Moves a bar."""
+
+    def __call__(self, completed: int, total: int, note: str = "") -> None:
+        """Show `completed` of `total` units, with a note behind the bar."""
+
+
 @contextmanager
-def progress(description: str, total: int) -> Iterator[Callable[[int, str], None]]:
+def progress(description: str) -> Iterator[Move]:
     """Show a bar with the time left while the block runs.
 
     Args:
         description: what is going on.
-        total: number of units.
 
     Yields:
-        A function `(completed units, note)` that moves the bar.
+        A function that moves the bar.
     """
     from rich.console import Console
     from rich.progress import (
@@ -48,17 +51,17 @@ def progress(description: str, total: int) -> Iterator[Callable[[int, str], None
     )
     shown = console.is_terminal and first
     with Progress(*columns, console=console, disable=not shown, transient=True) as bar:
-        task = bar.add_task(description, total=total, note="")
+        task = bar.add_task(description, total=None, note="")
 
-        def move(completed: int, note: str = "") -> None:
-            bar.update(task, completed=completed, note=note)
+        def move(completed: int, total: int, note: str = "") -> None:
+            bar.update(task, completed=completed, total=total, note=note)
 
         yield move
 
 
 def track(items: Sequence[_Item], description: str) -> Iterator[_Item]:
     """Go through items with a bar."""
-    with progress(description, len(items)) as move:
+    with progress(description) as move:
         for done, item in enumerate(items):
             yield item
-            move(done + 1, "")
+            move(done + 1, len(items))

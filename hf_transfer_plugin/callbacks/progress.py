@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from hf_transfer_plugin.terminal import Move
 
 __all__ = ["ProgressBarCallback"]
 
@@ -14,11 +15,11 @@ class ProgressBarCallback(TrainerCallback):
     """Move a bar with each optimizer step and show the last loss and metric.
 
     Args:
-        move: `(completed steps, note)`, as given by `terminal.progress`.
+        move: as given by `terminal.progress`.
         metric: name of the metric that is shown.
     """
 
-    def __init__(self, move: Callable[[int, str], None], metric: str) -> None:
+    def __init__(self, move: Move, metric: str) -> None:
         self._move = move
         self._metric = metric
         self._note = ""
@@ -27,7 +28,7 @@ class ProgressBarCallback(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         """Move on."""
-        self._move(state.global_step, self._note)
+        self._move(state.global_step, state.max_steps, self._note)
 
     def on_evaluate(
         self,
@@ -41,4 +42,4 @@ class ProgressBarCallback(TrainerCallback):
         value = (metrics or {}).get(f"eval_{self._metric}")
         if value is not None:
             self._note = f"validation {self._metric} {value:.3f}"
-            self._move(state.global_step, self._note)
+            self._move(state.global_step, state.max_steps, self._note)

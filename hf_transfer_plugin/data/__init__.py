@@ -1,6 +1,11 @@
 """The user's data: found, checked before anything trains, and made ready for a checkpoint."""
 
 from hf_transfer_plugin.data.loading import TargetData, load_data
-from hf_transfer_plugin.data.preprocessing import Prepared, prepare_images, prepare_texts
+from hf_transfer_plugin.data.preprocessing import (
+    Prepared,
+    prepare,
+    prepare_images,
+    prepare_texts,
+)
 
-__all__ = ["Prepared", "TargetData", "load_data", "prepare_images", "prepare_texts"]
+__all__ = ["Prepared", "TargetData", "load_data", "prepare", "prepare_images", "prepare_texts"]

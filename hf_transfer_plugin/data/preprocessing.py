@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from hf_transfer_plugin.checkpoints import Checkpoint
 from hf_transfer_plugin.data.loading import TargetData
+from hf_transfer_plugin.data.splitting import ROLES
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
-__all__ = ["Prepared", "prepare_images", "prepare_texts"]
+__all__ = ["Prepared", "prepare", "prepare_images", "prepare_texts"]
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,20 @@ class Prepared:
     processor: Any
 
 
-def prepare_texts(data: TargetData, tokenizer: Any) -> Prepared:
+def prepare(checkpoint: Checkpoint, data: TargetData, roles: Sequence[str] = ROLES) -> Prepared:
+    """Bring splits into the form that a checkpoint reads.
+
+    Args:
+        checkpoint: its tokenizer or image processor is loaded.
+        data: checked data.
+        roles: the splits that are wanted; no other is read.
+    """
+    if data.task == "text-classification":
+        return prepare_texts(data, checkpoint.tokenizer(), roles)
+    return prepare_images(data, checkpoint.image_processor(data.spec.image_size), roles)
+
+
+def prepare_texts(data: TargetData, tokenizer: Any, roles: Sequence[str] = ROLES) -> Prepared:
     """Tokenize each text (or pair) once, cut to `max_length`; batches are padded as they come."""
     from datasets import Dataset
     from transformers import DataCollatorWithPadding
@@ -37,14 +52,15 @@ def prepare_texts(data: TargetData, tokenizer: Any) -> Prepared:
     limit = min(data.spec.max_length, tokenizer.model_max_length)
 
     splits = {}
-    for role, rows in data.splits.items():
+    for role in roles:
+        rows = data.splits[role]
         texts = (list(rows[name]) for name in data.inputs)
         encoded = tokenizer(*texts, truncation=True, max_length=limit)
         splits[role] = Dataset.from_dict({**encoded, "labels": list(rows["label"])})
     return Prepared(splits, DataCollatorWithPadding(tokenizer), tokenizer)
 
 
-def prepare_images(data: TargetData, processor: Any) -> Prepared:
+def prepare_images(data: TargetData, processor: Any, roles: Sequence[str] = ROLES) -> Prepared:
     """Decode and normalise images as they are read, with the checkpoint's own preprocessing."""
     import torch
 
@@ -61,5 +77,5 @@ def prepare_images(data: TargetData, processor: Any) -> Prepared:
             "labels": torch.tensor([row["labels"] for row in rows]),
         }
 
-    splits = {role: rows.with_transform(transform) for role, rows in data.splits.items()}
+    splits = {role: data.splits[role].with_transform(transform) for role in roles}
     return Prepared(splits, collate, processor)

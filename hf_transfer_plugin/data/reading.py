@@ -74,10 +74,10 @@ def _load(spec: DataSpec, path: str, **options: Any) -> DatasetDict:
         # Not found, no network, gated, wrong token: the message says which.
         arrived = f"cannot read the data {spec.path}: {_first_line(error)}"
         action = "check spelling, network and HF_HUB_OFFLINE; for private data: hf auth login"
-        if Path(path).exists():
+        if Path(spec.path).expanduser().exists():
             action = "put the data files there, or correct data.path"
     except (ValueError, StopIteration, RuntimeError, DatasetGenerationError, ArrowInvalid) as error:
-        _fail_on_empty_tables(path)
+        _fail_on_empty_tables(Path(spec.path).expanduser())
         arrived = f"cannot parse the data {spec.path}: {_reason(error)}"
         action = "mend the file; a folder holds files of one kind with the same columns"
     finally:
@@ -86,11 +86,11 @@ def _load(spec: DataSpec, path: str, **options: Any) -> DatasetDict:
     raise DataError(arrived, _KINDS, action)
 
 
-def _fail_on_empty_tables(path: str) -> None:
+def _fail_on_empty_tables(path: Path) -> None:
     """Say so where a table without rows is what made the reader stumble."""
     from pyarrow import ArrowInvalid, parquet
 
-    for file in sorted(Path(path).rglob("*.parquet")):
+    for file in sorted(path.rglob("*.parquet")):
         try:
             rows = parquet.read_metadata(file).num_rows
         except (ArrowInvalid, OSError):

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
-from hf_transfer_plugin.errors import ConfigError
+from hf_transfer_plugin.errors import ConfigError, did_you_mean
 from hf_transfer_plugin.records import Phase, Plan
 
-__all__ = ["CONTROLS", "DEFAULT_LEARNING_RATE", "controls"]
+__all__ = ["CONTROLS", "DEFAULT_CONTROLS", "DEFAULT_LEARNING_RATE", "controls"]
 
+DEFAULT_CONTROLS = ("from-scratch", "linear", "majority")
 DEFAULT_LEARNING_RATE = 5e-5  # of transformers.TrainingArguments
 FULL_FACTORS = (0.3, 1.0, 3.0)
 HEAD_FACTORS = (1.0, 10.0, 100.0)  # a head alone stands, and needs, larger steps
@@ -22,7 +22,7 @@ Rates = tuple[float, ...]
 
 def controls(
     plan: Plan,
-    names: Sequence[str] = ("from-scratch", "linear", "majority"),
+    names: Sequence[str] = DEFAULT_CONTROLS,
     *,
     learning_rates: Sequence[float] = (),
 ) -> tuple[Plan, ...]:
@@ -146,10 +146,8 @@ def _check_transfers(plan: Plan) -> None:
 def _check_names(names: Sequence[str]) -> None:
     for name in names:
         if name not in CONTROLS:
-            near = difflib.get_close_matches(name, list(CONTROLS), n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
             raise ConfigError(
-                arrived=f"there is no control {name!r}{hint}",
+                arrived=f"there is no control {name!r}{did_you_mean(name, CONTROLS)}",
                 expected=f"one of {list(CONTROLS)}",
                 action="correct the name",
             )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TypeGuard
@@ -17,7 +16,7 @@ from hf_transfer_plugin.decide.statistics import (
     paired_t_interval,
     unpaired_t_interval,
 )
-from hf_transfer_plugin.errors import ConfigError, DataError
+from hf_transfer_plugin.errors import ConfigError, DataError, did_you_mean
 from hf_transfer_plugin.records import Outcome, RunResult, Verdict
 
 __all__ = ["judge", "outcome_of"]
@@ -117,10 +116,9 @@ def _primary_first(results: list[RunResult], baseline: str | None) -> list[RunRe
     if baseline is None:
         return results
     if baseline not in names:
-        near = difflib.get_close_matches(baseline, names, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
         raise ConfigError(
-            arrived=f"baseline={baseline!r} names none of the controls{hint}",
+            arrived=f"baseline={baseline!r} names none of the controls"
+            f"{did_you_mean(baseline, names)}",
             expected=f"one of {names}",
             action="correct the name, or leave it out to let the first control decide",
         )

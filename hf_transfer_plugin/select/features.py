@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 from hf_transfer_plugin.checkpoints import Checkpoint
-from hf_transfer_plugin.data import Prepared, TargetData, prepare_images, prepare_texts
+from hf_transfer_plugin.data import Prepared, TargetData
 from hf_transfer_plugin.errors import CheckpointError
 from hf_transfer_plugin.processes import cpu_only
 from hf_transfer_plugin.terminal import track
@@ -24,6 +24,7 @@ _BATCH = 32
 def pooled_features(
     checkpoint: Checkpoint,
     data: TargetData,
+    prepared: Prepared,
     rows: Sequence[int],
     *,
     weights: Literal["pretrained", "random"] = "pretrained",
@@ -36,7 +37,8 @@ def pooled_features(
 
     Args:
         checkpoint: what to run.
-        data: checked data; only its train split is read.
+        data: checked data.
+        prepared: its train split, in the form the checkpoint reads.
         rows: row numbers of train.
         weights: "random" draws them with `seed`.
         seed: seed of random weights.
@@ -47,7 +49,6 @@ def pooled_features(
     torch.manual_seed(seed)
     size = data.spec.image_size
     model = checkpoint.backbone(weights=weights, image_size=size).eval()
-    prepared = _prepare(checkpoint, data)
     train = prepared.splits["train"]
     # Sorted by length, batches hold little padding.
     texts = data.task == "text-classification"
@@ -68,12 +69,6 @@ def pooled_features(
                 pooled = _pool_texts(model, inputs) if texts else _pool_images(model, inputs)
             found.update(zip(batch, pooled.float().cpu().numpy(), strict=True))
     return np.stack([found[row] for row in rows]), model.num_parameters()
-
-
-def _prepare(checkpoint: Checkpoint, data: TargetData) -> Prepared:
-    if data.task == "text-classification":
-        return prepare_texts(data, checkpoint.tokenizer())
-    return prepare_images(data, checkpoint.image_processor(data.spec.image_size))
 
 
 @contextmanager

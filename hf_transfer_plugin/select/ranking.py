@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from hf_transfer_plugin.checkpoints import Checkpoint
-from hf_transfer_plugin.data import TargetData, load_data
+from hf_transfer_plugin.data import Prepared, TargetData, load_data, prepare
 from hf_transfer_plugin.data.plain import PLAIN_NAMES, plain_features
 from hf_transfer_plugin.errors import ConfigError, TransferError, did_you_mean
 from hf_transfer_plugin.records import Candidate, DataSpec, Ranking, Task
@@ -69,14 +69,16 @@ def rank_checkpoints(
             checkpoint = Checkpoint(
                 name, revision=revisions.get(name), trust_remote_code=trust_remote_code
             )
-            pair = (scorer.network(checkpoint, "pretrained"), scorer.network(checkpoint, "random"))
+            prepared = prepare(checkpoint, data, ("train",))
+            pretrained = scorer.network(checkpoint, prepared, "pretrained")
+            fresh = scorer.network(checkpoint, prepared, "random")
         except TransferError as error:
             failed.append(Candidate(name, "pretrained", error=str(error)))
             if len(failed) == len(set(candidates)):
                 raise
         else:
-            ranked.append(pair[0])
-            baselines.append(pair[1])
+            ranked.append(pretrained)
+            baselines.append(fresh)
     baselines.append(scorer.plain())
     ranked.sort(key=lambda each: -each.scores[scores[0]])
     return Ranking(
@@ -98,11 +100,11 @@ class _Scorer:
     seed: int
 
     def network(
-        self, checkpoint: Checkpoint, weights: Literal["pretrained", "random"]
+        self, checkpoint: Checkpoint, prepared: Prepared, weights: Literal["pretrained", "random"]
     ) -> Candidate:
         start = time.perf_counter()
         features, parameters = pooled_features(
-            checkpoint, self.data, self.rows, weights=weights, seed=self.seed
+            checkpoint, self.data, prepared, self.rows, weights=weights, seed=self.seed
         )
         return self._candidate(checkpoint.name, weights, features, parameters, start)
 

@@ -71,13 +71,18 @@ def check_training(training: Mapping[str, Any], batch_size: int) -> None:
             expected="a whole number from 1 up",
             action="correct training.gradient_accumulation_steps",
         )
-    parts = world_size() * accumulation
+    parts = _parts(training)
     if batch_size % parts:
         raise LaunchError(
             arrived=f"batch_size {batch_size} for {parts} parts (processes x accumulation)",
             expected="a batch size that can be divided by them",
             action="change batch_size or the number of processes",
         )
+
+
+def _parts(training: Mapping[str, Any]) -> int:
+    """Return into how many pieces the batch of an optimizer step is cut."""
+    return world_size() * int(training.get("gradient_accumulation_steps", 1))
 
 
 def training_arguments(
@@ -94,7 +99,6 @@ def training_arguments(
     Raises:
         ConfigError: for a value that TrainingArguments refuses.
     """
-    parts = world_size() * plan.training.get("gradient_accumulation_steps", 1)
     options: dict[str, Any] = {
         "eval_strategy": "epoch",
         "logging_strategy": "epoch",
@@ -109,7 +113,7 @@ def training_arguments(
         "output_dir": folder,
         "seed": seed,
         "data_seed": seed,
-        "per_device_train_batch_size": plan.batch_size // parts,
+        "per_device_train_batch_size": plan.batch_size // _parts(plan.training),
     }
     if learning_rate is not None:
         options["learning_rate"] = learning_rate

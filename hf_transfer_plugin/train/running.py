@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hf_transfer_plugin.data import TargetData, load_data
-from hf_transfer_plugin.errors import ConfigError, RecordError
+from hf_transfer_plugin.errors import ConfigError
 from hf_transfer_plugin.metrics import check_metric
 from hf_transfer_plugin.processes import is_first, wait_for_all, world_size
 from hf_transfer_plugin.records import Plan, RunResult
+from hf_transfer_plugin.serialization import cannot_write
 from hf_transfer_plugin.train.baselines import BASELINE_PREFIX, run_baseline
 
 if TYPE_CHECKING:
@@ -181,9 +182,5 @@ def _keep(trained: Trained, folder: Path) -> None:
             finally:
                 shutil.rmtree(fresh, ignore_errors=True)
         except OSError as error:
-            raise RecordError(
-                arrived=f"cannot write the model to {folder}: {error.strerror or error}",
-                expected="a folder that this user may write, on a disk with room",
-                action="choose another run folder (run_folder=...) or mend its permissions",
-            ) from None
+            raise cannot_write(f"the model to {folder}", error) from None
     wait_for_all()

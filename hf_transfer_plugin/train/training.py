@@ -18,7 +18,8 @@ from hf_transfer_plugin.adapt.schedules import FreezingSchedule
 from hf_transfer_plugin.callbacks.freezing import FreezingCallback
 from hf_transfer_plugin.callbacks.progress import ProgressBarCallback
 from hf_transfer_plugin.checkpoints import Checkpoint, without_bars
-from hf_transfer_plugin.data import Prepared, TargetData, prepare_images, prepare_texts
+from hf_transfer_plugin.data import Prepared, TargetData
+from hf_transfer_plugin.data import prepare as prepare_data
 from hf_transfer_plugin.layers import layer_groups, select_groups
 from hf_transfer_plugin.metrics import METRICS, classification_metrics
 from hf_transfer_plugin.processes import of_first, wait_for_all
@@ -51,9 +52,7 @@ def prepare(plan: Plan, data: TargetData) -> tuple[Checkpoint, Prepared]:
     checkpoint = Checkpoint(
         plan.checkpoint, revision=plan.revision, trust_remote_code=plan.trust_remote_code
     )
-    if plan.task == "text-classification":
-        return checkpoint, prepare_texts(data, checkpoint.tokenizer())
-    return checkpoint, prepare_images(data, checkpoint.image_processor(plan.data.image_size))
+    return checkpoint, prepare_data(checkpoint, data)
 
 
 def train_once(
@@ -103,8 +102,7 @@ def train_once(
             callbacks=[FreezingCallback(schedule)],
         )
         trainer.remove_callback(PrinterCallback)
-        steps = _steps(trainer)
-        with progress(f"{plan.name}, seed {seed}", steps) as move:
+        with progress(f"{plan.name}, seed {seed}") as move:
             trainer.add_callback(ProgressBarCallback(move, plan.metric))
             trainer.train()
         result = _result(plan, seed, trainer, prepared, start)
@@ -124,15 +122,6 @@ def _scratch() -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="hf-tl-") as own:
         yield of_first(own)
         wait_for_all()
-
-
-def _steps(trainer: Trainer) -> int:
-    loader = trainer.get_train_dataloader()
-    arguments = trainer.args
-    if arguments.max_steps > 0:
-        return int(arguments.max_steps)
-    per_epoch = -(-len(loader) // arguments.gradient_accumulation_steps)
-    return int(np.ceil(per_epoch * arguments.num_train_epochs))
 
 
 def _metrics(outputs: EvalPrediction) -> dict[str, float]:
