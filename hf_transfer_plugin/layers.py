@@ -171,13 +171,13 @@ def select_groups(groups: LayerGroups, selectors: Sequence[str]) -> tuple[str, .
         groups: the groups to choose from.
         selectors: globs over group names ("layer.1*", "head", "*"), matched case-sensitively, or
             "top:N": everything from the N-th last block to the output. "top:0" is what follows
-            the last block.
+            the last block. "bottom:N": everything from the input to the N-th block.
 
     Returns:
         The names that any selector matches, input to head, each once.
 
     Raises:
-        ScheduleError: when a selector matches nothing, or "top:N" has no such N.
+        ScheduleError: when a selector matches nothing, or "top:N" or "bottom:N" has no such N.
     """
     if isinstance(selectors, str):
         raise ScheduleError(
@@ -187,8 +187,8 @@ def select_groups(groups: LayerGroups, selectors: Sequence[str]) -> tuple[str, .
         )
     chosen: set[str] = set()
     for selector in selectors:
-        if selector.startswith("top:"):
-            matched = _top(groups, selector)
+        if selector.startswith(("top:", "bottom:")):
+            matched = _counted(groups, selector)
         else:
             matched = tuple(name for name in groups.names if fnmatchcase(name, selector))
         if not matched:
@@ -197,21 +197,23 @@ def select_groups(groups: LayerGroups, selectors: Sequence[str]) -> tuple[str, .
     return tuple(name for name in groups.names if name in chosen)
 
 
-def _top(groups: LayerGroups, selector: str) -> tuple[str, ...]:
+def _counted(groups: LayerGroups, selector: str) -> tuple[str, ...]:
     blocks = [group.depth for group in groups if group.is_block]
-    count = selector.removeprefix("top:")
+    end, _, count = selector.partition(":")
     if not (count.isascii() and count.isdigit()) or int(count) > len(blocks):
         raise ScheduleError(
             arrived=f"{selector!r}, and the model has {len(blocks)} blocks",
-            expected=f'"top:N" with a whole number N from 0 to {len(blocks)}',
+            expected=f'"{end}:N" with a whole number N from 0 to {len(blocks)}',
             action='lower N, or use "*" to select every group',
         )
-    start = [*blocks, max(blocks, default=-1) + 1][len(blocks) - int(count)]
-    return groups.names[start:]
+    after = max(blocks, default=-1) + 1
+    if end == "top":
+        return groups.names[[*blocks, after][len(blocks) - int(count)] :]
+    return groups.names[: [*blocks, after][int(count)]]
 
 
 def _no_such_group(groups: LayerGroups, selector: str) -> ScheduleError:
-    action = 'use one of these names, a glob over them, or "top:N"'
+    action = 'use one of these names, a glob over them, "top:N" or "bottom:N"'
     if selector == "head" and groups.tied:
         shared = ", ".join(owner for owner, _ in groups.tied)
         action += f"; a head whose only weight is tied ({shared}) has no group of its own"

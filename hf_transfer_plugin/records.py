@@ -9,10 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from hf_transfer_plugin.phases import Choice, Phase
 from hf_transfer_plugin.serialization import Record
 
 __all__ = [
     "Candidate",
+    "Choice",
     "CurvePoint",
     "DataSpec",
     "DataSummary",
@@ -137,27 +139,6 @@ class Ranking(Record):
     baselines: tuple[Candidate, ...] = ()
     findings: tuple[str, ...] = ()
     request: str = ""
-
-
-@dataclass(frozen=True)
-class Phase(Record):
-    """A stretch of training in which the same layer groups train.
-
-    Attributes:
-        train: selectors of the layer groups that train: a glob over group names ("layer.1*",
-            "head", "*") or "top:N" (the head, what lies between it and the last layer, and the N
-            last layers).
-        until_fraction: share of all optimizer steps at which the phase ends, in (0, 1].
-        until_step: optimizer step at which the phase ends. The last phase has neither.
-        rate: factor on the learning rate while the phase lasts.
-        name: shown in logs and pictures.
-    """
-
-    train: tuple[str, ...]
-    until_fraction: float | None = None
-    until_step: int | None = None
-    rate: float = 1.0
-    name: str = ""
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import hf_transfer_plugin
 ROOT = Path(hf_transfer_plugin.__file__).parent
 # Each layer may import the layers before it, and itself.
 LAYERS = (
-    {"version", "errors", "redaction", "strict_yaml", "serialization", "records", "terminal"},
-    {"samples", "metrics", "processes", "layers", "layer_discovery", "layer_placement"}
+    {"version", "errors", "redaction", "strict_yaml", "serialization", "phases", "records"},
+    {"terminal", "samples", "metrics", "processes", "layers", "layer_discovery", "layer_placement"}
     | {"layer_wrappers", "checkpoints", "data"},
     {"select", "decide", "adapt", "report"},
     {"callbacks", "explaining", "environment", "hub", "hub_failures"},

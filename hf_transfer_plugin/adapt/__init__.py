@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from hf_transfer_plugin.adapt.schedules import FreezingSchedule, ScheduleState
+from hf_transfer_plugin.adapt.schedule_state import ScheduleState
+from hf_transfer_plugin.adapt.schedules import FreezingSchedule
 
 __all__ = ["FreezingSchedule", "ScheduleState"]

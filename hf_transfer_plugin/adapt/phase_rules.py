@@ -1,23 +1,18 @@
-"""What makes a list of phases a schedule, and where each phase begins and ends: pure functions."""
+"""What makes a list of phases a schedule: pure functions."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from hf_transfer_plugin.errors import ScheduleError
-from hf_transfer_plugin.records import Phase
+from hf_transfer_plugin.adapt.choice_rules import checked_choice
+from hf_transfer_plugin.adapt.numbers import require_count, require_number, require_share
+from hf_transfer_plugin.adapt.rate_curves import CURVES
+from hf_transfer_plugin.errors import ScheduleError, did_you_mean
+from hf_transfer_plugin.phases import Phase
 
-__all__ = [
-    "checked_phases",
-    "end_to_end",
-    "phase_bounds",
-    "phase_label",
-    "require_count",
-    "require_number",
-]
+__all__ = ["checked_phases", "fixed_ends", "phase_label"]
 
 
 def phase_label(index: int, phase: Phase) -> str:
@@ -26,35 +21,10 @@ def phase_label(index: int, phase: Phase) -> str:
     return f'phase {index} ("{phase.name or selectors}")'
 
 
-def require_number(value: object, what: str) -> float:
-    """Return a finite number that is given as a number.
-
-    Args:
-        value: what arrived.
-        what: how the error names it.
-
-    Raises:
-        ScheduleError: for text, a truth value, NaN or infinity.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        action = f"give {what} as a plain number"
-        if isinstance(value, str):
-            action += ", without quotes (YAML reads 1e-3 as text: write 1.0e-3)"
-        raise ScheduleError(f"{what} is {value!r}", "a finite number", action)
-    return float(value)
-
-
-def require_count(value: object, what: str, minimum: int) -> int:
-    """Return a whole number of at least `minimum`.
-
-    Raises:
-        ScheduleError: for anything else.
-    """
-    if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
-        raise ScheduleError(
-            f"{what} is {value!r}", f"a whole number from {minimum} up", f"change {what}"
-        )
-    return value
+def fixed_ends(phase: Phase) -> Mapping[str, Any]:
+    """Return name -> value of the ends that are known before training."""
+    ends = {name: getattr(phase, name) for name in ("until_fraction", "until_step", "until_epoch")}
+    return {name: value for name, value in ends.items() if value is not None}
 
 
 def checked_phases(phases: Sequence[Phase]) -> tuple[Phase, ...]:
@@ -93,26 +63,70 @@ def _canonical(index: int, phase: Phase) -> Phase:
     if not isinstance(phase.name, str):
         raise ScheduleError(f"phase {index} has name = {phase.name!r}", "text", "quote the name")
     label = phase_label(index, phase)
-    rate = require_number(phase.rate, f"rate of {label}")
-    if rate <= 0:
+    if type(phase.restore_best) is not bool:
         raise ScheduleError(
-            f"{label} has rate = {phase.rate!r}",
+            f"{label} has restore_best = {phase.restore_best!r}", "true or false", "correct it"
+        )
+    return replace(
+        phase,
+        train=tuple(selectors),
+        rate=_factor(label, phase.rate, "rate"),
+        decay=require_share(phase.decay, f"decay of {label}", 1.0),
+        rates=_rates(label, phase.rates),
+        curve=_curve(label, phase),
+        warmup=require_share(phase.warmup, f"warmup of {label}", 1.0, zero=True),
+        choose=checked_choice(label, phase.choose),
+    )
+
+
+def _factor(label: str, value: object, what: str) -> float:
+    number = require_number(value, f"{what} of {label}")
+    if number <= 0:
+        raise ScheduleError(
+            f"{label} has {what} = {value!r}",
             "a factor on the learning rate above 0",
             "to train nothing of a layer group leave it out of train",
         )
-    return replace(phase, train=tuple(selectors), rate=rate)
+    return number
+
+
+def _rates(label: str, rates: object) -> dict[str, float]:
+    if not isinstance(rates, Mapping) or not all(isinstance(key, str) and key for key in rates):
+        raise ScheduleError(
+            f"{label} has rates = {rates!r}",
+            "a mapping from selector to factor, such as {embeddings: 0.1}",
+            "correct rates, or leave it out",
+        )
+    return {key: _factor(label, value, f"rates[{key}]") for key, value in rates.items()}
+
+
+def _curve(label: str, phase: Phase) -> str:
+    if not isinstance(phase.curve, str) or (phase.curve and phase.curve not in CURVES):
+        raise ScheduleError(
+            f"{label} has curve = {phase.curve!r}{did_you_mean(str(phase.curve), CURVES)}",
+            f"one of {', '.join(CURVES)}, or none to follow Trainer's scheduler",
+            "correct curve, or leave it out",
+        )
+    if phase.warmup and not phase.curve:
+        raise ScheduleError(
+            f"{label} has warmup = {phase.warmup} and no curve",
+            "a curve that begins anew in the phase: Trainer's scheduler has its own warmup_steps",
+            'add curve, such as "linear"',
+        )
+    return phase.curve
 
 
 def _check_end(label: str, phase: Phase, is_last: bool) -> None:
-    ends = {"until_fraction": phase.until_fraction, "until_step": phase.until_step}
-    given = {name: value for name, value in ends.items() if value is not None}
-    if len(given) == 2:
+    given = dict(fixed_ends(phase))
+    if len(given) > 1:
         raise ScheduleError(
-            f"{label} has until_fraction = {phase.until_fraction!r} and "
-            f"until_step = {phase.until_step!r}",
-            "one of the two",
+            f"{label} has {' and '.join(f'{name} = {value!r}' for name, value in given.items())}",
+            "one of the two" if len(given) == 2 else "one of them",
             "keep the one that is meant",
         )
+    if phase.until_plateau is not None:
+        require_count(phase.until_plateau, f"until_plateau of {label}", 1)
+        given["until_plateau"] = phase.until_plateau
     if is_last and given:
         name, value = given.popitem()
         raise ScheduleError(
@@ -123,7 +137,7 @@ def _check_end(label: str, phase: Phase, is_last: bool) -> None:
     if not is_last and not given:
         raise ScheduleError(
             f"{label} has no end and is not the last phase",
-            "until_fraction or until_step",
+            "until_fraction, until_step, until_epoch or until_plateau",
             "say where the phase ends",
         )
     if phase.until_fraction is not None:
@@ -136,10 +150,13 @@ def _check_end(label: str, phase: Phase, is_last: bool) -> None:
             )
     if phase.until_step is not None:
         require_count(phase.until_step, f"until_step of {label}", 1)
+    if phase.until_epoch is not None:
+        require_share(phase.until_epoch, f"until_epoch of {label}", float("inf"))
 
 
 def _check_order(phases: tuple[Phase, ...]) -> None:
     latest: dict[str, float] = {}
+    waiting = ""
     for index, phase in enumerate(phases):
         label = phase_label(index, phase)
         if latest.get("until_fraction", 0.0) >= 1:
@@ -148,7 +165,13 @@ def _check_order(phases: tuple[Phase, ...]) -> None:
                 "room for every phase",
                 "lower until_fraction of the phase before it",
             )
-        for name, value in _ends(phase).items():
+        for name, value in fixed_ends(phase).items():
+            if waiting:
+                raise ScheduleError(
+                    f"{label} has {name} = {value}, and {waiting} may last longer than that",
+                    "a latest end for a phase that waits for a plateau, when a later one is fixed",
+                    f"give {waiting} {name} too, or end {label} with until_plateau alone",
+                )
             if value <= latest.get(name, 0.0):
                 raise ScheduleError(
                     f"{label} has {name} = {value}, which is not after {latest[name]}, "
@@ -157,74 +180,5 @@ def _check_order(phases: tuple[Phase, ...]) -> None:
                     f"raise {name}, or put the phases in order",
                 )
             latest[name] = value
-
-
-def _ends(phase: Phase) -> Mapping[str, Any]:
-    ends = {"until_fraction": phase.until_fraction, "until_step": phase.until_step}
-    return {name: value for name, value in ends.items() if value is not None}
-
-
-def phase_bounds(phases: Sequence[Phase], total_steps: int) -> tuple[tuple[int, int], ...]:
-    """Return the first optimizer step of each phase and the step after its last.
-
-    A fraction is rounded to the nearest step and then moved by as little as it takes to leave
-    each phase one step; `until_step` is never moved.
-
-    Args:
-        phases: phases that `checked_phases` returned.
-        total_steps: optimizer steps of the whole run.
-
-    Raises:
-        ScheduleError: naming the phase that would get no step.
-    """
-    require_count(total_steps, "total_steps", 1)
-    ends: list[int] = []
-    for phase in phases[:-1]:
-        start = ends[-1] if ends else 0
-        if phase.until_step is not None:
-            ends.append(phase.until_step)
-        else:
-            ends.append(max(math.floor((phase.until_fraction or 0) * total_steps + 0.5), start + 1))
-    ends.append(total_steps)
-    for index in reversed(range(len(phases) - 1)):
-        if phases[index].until_step is None:
-            ends[index] = min(ends[index], ends[index + 1] - 1)
-    bounds = tuple(zip([0, *ends[:-1]], ends, strict=True))
-    for index, (start, end) in enumerate(bounds):
-        if not 0 <= start < end <= total_steps:
-            raise ScheduleError(
-                f"{phase_label(index, phases[index])} would get no step: it lies between step "
-                f"{start} and step {end} of {total_steps}",
-                f"at least one optimizer step for each of the {len(phases)} phases",
-                "train longer, use fewer phases, or move the ends of the phases",
-            )
-    return bounds
-
-
-def end_to_end(phases: Sequence[Phase], shares: Mapping[int, float]) -> tuple[Phase, ...]:
-    """Return the phases with the fractions at which they end.
-
-    Args:
-        phases: first to last, without ends.
-        shares: index of a phase -> its share of the run; the other phases divide equally what
-            is left.
-
-    Raises:
-        ScheduleError: when the shares leave the other phases nothing.
-    """
-    for index, share in shares.items():
-        require_number(share, f"share of {phase_label(index, phases[index])}")
-    free, left = len(phases) - len(shares), 1 - math.fsum(shares.values())
-    if min(shares.values(), default=1) <= 0 or (left <= 0 if free else abs(left) > 1e-9):
-        named = ", ".join(f"{share} for {phases[index].name}" for index, share in shares.items())
-        raise ScheduleError(
-            f"shares of the run: {named}",
-            f"shares above 0 that leave room for the {free} other phases",
-            "change head_fraction or final_fraction",
-        )
-    lengths = [shares.get(index, left / max(free, 1)) for index in range(len(phases))]
-    ends = [math.fsum(lengths[: index + 1]) for index in range(len(phases) - 1)]
-    ended = (
-        replace(p, until_fraction=round(end, 12)) for p, end in zip(phases, ends, strict=False)
-    )
-    return (*ended, phases[-1])
+        if not fixed_ends(phase):
+            waiting = label

@@ -8,7 +8,7 @@ from dataclasses import fields
 from typing import Any, NoReturn
 
 from hf_transfer_plugin.errors import ScheduleError, did_you_mean
-from hf_transfer_plugin.records import Phase
+from hf_transfer_plugin.phases import Choice, Phase
 
 __all__ = ["bound_arguments", "fail_unknown", "phase_from"]
 
@@ -41,15 +41,26 @@ def phase_from(index: int, data: Phase | Mapping[str, Any]) -> Phase:
             "a Phase, or a mapping such as {train: [head], until_fraction: 0.3}",
             "write the phase as a mapping",
         )
-    known = [field.name for field in fields(Phase)]
+    _check_keys(f"key of phase {index}", data, Phase)
+    choose = data.get("choose")
+    if isinstance(choose, Mapping):
+        _check_keys(f"key of choose in phase {index}", choose, Choice)
+        choose = Choice(**{"by": "", **choose})
+    return Phase(**{"train": (), **data, "choose": choose})
+
+
+def _check_keys(what: str, data: Mapping[str, Any], kind: type[Choice] | type[Phase]) -> None:
+    known = [field.name for field in fields(kind)]
     for key in data:
         if key not in known:
-            fail_unknown(f"key of phase {index}", key, known)
-    return Phase(**{"train": (), **data})
+            fail_unknown(what, key, known)
 
 
 def bound_arguments(
-    name: str, constructor: Callable[..., Any], given: Mapping[str, Any]
+    name: str,
+    constructor: Callable[..., Any],
+    given: Mapping[str, Any],
+    shared: Iterable[str] = (),
 ) -> tuple[list[Any], dict[str, Any]]:
     """Return positional and keyword arguments for a constructor.
 
@@ -57,6 +68,7 @@ def bound_arguments(
         name: name of the schedule, for errors.
         constructor: its constructor; `*selectors` is given as one list.
         given: argument name -> value.
+        shared: what every schedule takes beside its own arguments, for errors.
 
     Raises:
         ScheduleError: for an unknown or a missing argument.
@@ -64,7 +76,7 @@ def bound_arguments(
     parameters = inspect.signature(constructor).parameters
     for key in given:
         if key not in parameters:
-            fail_unknown(f"argument of {name}", key, parameters)
+            fail_unknown(f"argument of {name}", key, [*parameters, *shared])
     positional: list[Any] = []
     keywords = dict(given)
     for parameter in parameters.values():

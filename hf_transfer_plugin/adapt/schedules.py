@@ -4,71 +4,31 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
-from hf_transfer_plugin.adapt.phase_rules import (
-    checked_phases,
-    end_to_end,
-    phase_bounds,
-    require_count,
-)
+from hf_transfer_plugin.adapt.named_schedules import NAMES, NamedSchedules
+from hf_transfer_plugin.adapt.numbers import require_count
+from hf_transfer_plugin.adapt.phase_ends import phase_bounds
+from hf_transfer_plugin.adapt.phase_rules import checked_phases, phase_label
 from hf_transfer_plugin.adapt.schedule_reading import (
     bound_arguments,
     fail_unknown,
     phase_from,
 )
+from hf_transfer_plugin.adapt.schedule_state import ScheduleState
 from hf_transfer_plugin.errors import ScheduleError
-from hf_transfer_plugin.layers import LayerGroups, select_groups
-from hf_transfer_plugin.records import Phase
+from hf_transfer_plugin.phases import Phase
 
-__all__ = ["FreezingSchedule", "ScheduleState"]
+__all__ = ["FreezingSchedule"]
 
-NAMES = (
-    "chain_thaw",
-    "full",
-    "gradual_unfreezing",
-    "linear_probe",
-    "lp_ft",
-    "surgical",
-    "top_layers",
-)
+# Beside the arguments of its constructor, a schedule in a config takes what the two methods take.
+_RATES = ("decay", "rates", "curve", "warmup")
+_PLATEAU = ("patience", "restore_best")
 
 
 @dataclass(frozen=True)
-class ScheduleState:
-    """What holds at one optimizer step.
-
-    Attributes:
-        phase: index of the phase, from 0.
-        name: its name, or its selectors when it has none.
-        train: selectors of the layer groups that train.
-        rate: factor on the learning rate.
-        start: first optimizer step of the phase.
-        end: the step after its last.
-    """
-
-    phase: int
-    name: str
-    train: tuple[str, ...]
-    rate: float
-    start: int
-    end: int
-
-    def resolve(self, groups: LayerGroups) -> dict[str, float]:
-        """Return the name of each layer group that trains -> factor on its learning rate.
-
-        Args:
-            groups: `layer_groups(model)`.
-
-        Raises:
-            ScheduleError: when a selector matches no layer group.
-        """
-        return dict.fromkeys(select_groups(groups, self.train), self.rate)
-
-
-@dataclass(frozen=True)
-class FreezingSchedule:
+class FreezingSchedule(NamedSchedules):
     """Phases of training, each with the layer groups that train in it.
 
     `schedule.at(step, total_steps)` depends on nothing but its arguments, so a run that is
@@ -85,130 +45,115 @@ class FreezingSchedule:
         phases: first to last; every phase but the last says where it ends.
     """
 
-    phases: tuple[Phase, ...]
-
     def __post_init__(self) -> None:
         """Check the phases and bring them into one canonical form."""
         object.__setattr__(self, "phases", checked_phases(self.phases))
 
-    def boundaries(self, total_steps: int) -> tuple[tuple[int, int], ...]:
+    def boundaries(
+        self,
+        total_steps: int,
+        *,
+        steps_per_epoch: float | None = None,
+        plateaus: Sequence[int] = (),
+    ) -> tuple[tuple[int, int], ...]:
         """Return (first step, step after the last) of each phase.
 
         Args:
             total_steps: optimizer steps of the whole run.
+            steps_per_epoch: optimizer steps of an epoch, for phases that end at an epoch.
+            plateaus: steps at which the phases that wait for a plateau ended, so far; phases
+                after one that still waits have no steps yet.
 
         Raises:
             ScheduleError: when a phase would get no step.
         """
-        return phase_bounds(self.phases, total_steps)
+        return phase_bounds(self.phases, total_steps, steps_per_epoch, plateaus)
 
-    def at(self, step: int, total_steps: int) -> ScheduleState:
+    def states(
+        self,
+        total_steps: int,
+        *,
+        steps_per_epoch: float | None = None,
+        plateaus: Sequence[int] = (),
+    ) -> tuple[ScheduleState, ...]:
+        """Return what holds at the first step of each phase; arguments as in `boundaries`."""
+        bounds = phase_bounds(self.phases, total_steps, steps_per_epoch, plateaus)
+        pairs = zip(self.phases, bounds, strict=True)
+        return tuple(ScheduleState(i, phase, *bound) for i, (phase, bound) in enumerate(pairs))
+
+    def at(
+        self,
+        step: int,
+        total_steps: int,
+        *,
+        steps_per_epoch: float | None = None,
+        plateaus: Sequence[int] = (),
+    ) -> ScheduleState:
         """Return what holds while optimizer step `step` is made.
 
         Args:
             step: optimizer steps made before it, from 0; `total_steps` means after the last.
             total_steps: optimizer steps of the whole run.
+            steps_per_epoch: optimizer steps of an epoch, for phases that end at an epoch.
+            plateaus: steps at which the phases that wait for a plateau ended, so far.
 
         Raises:
             ScheduleError: when the step lies outside the run, or a phase would get no step.
         """
-        bounds = self.boundaries(total_steps)
+        states = self.states(total_steps, steps_per_epoch=steps_per_epoch, plateaus=plateaus)
         if require_count(step, "step", 0) > total_steps:
             raise ScheduleError(
                 f"step is {step}", f"a step up to total_steps = {total_steps}", "change step"
             )
-        index = next((i for i, (_, end) in enumerate(bounds) if step < end), len(bounds) - 1)
-        phase = self.phases[index]
-        name = phase.name or " ".join(phase.train)
-        return ScheduleState(index, name, phase.train, phase.rate, *bounds[index])
+        begun = [state for state in states if state.start < total_steps]
+        state = next((state for state in begun if step < state.end), begun[-1])
+        choice = state.settings.choose
+        if choice is not None and choice.by == "random":
+            last = min(step, total_steps - 1)
+            return replace(state, draw=(last - state.start) // (choice.every or 1))
+        return state
 
-    @classmethod
-    def linear_probe(cls) -> Self:
-        """Train the head (and what lies between it and the last layer); freeze the rest."""
-        return cls((Phase(train=("top:0",), name="head"),))
-
-    @classmethod
-    def full(cls, rate: float = 1.0) -> Self:
-        """Train everything, with a factor on the learning rate."""
-        return cls((Phase(train=("*",), rate=rate, name="full"),))
-
-    @classmethod
-    def top_layers(cls, n: int) -> Self:
-        """Train the head and the `n` last layers; freeze the rest."""
-        return cls((_top(require_count(n, "n", 0)),))
-
-    @classmethod
-    def gradual_unfreezing(
-        cls,
-        layers: int,
+    def with_rates(
+        self,
         *,
-        per_phase: int = 1,
-        head_fraction: float | None = None,
-        final_fraction: float | None = None,
-        train_all: bool = True,
+        decay: float | None = None,
+        rates: Mapping[str, float] | None = None,
+        curve: str | None = None,
+        warmup: float | None = None,
     ) -> Self:
-        """Thaw from the head down, a few layers at a time (ULMFiT, Howard & Ruder 2018).
-
-        The paper thaws one layer an epoch and gains from it only together with discriminative
-        rates: gradual unfreezing alone hardly beats full fine-tuning.
+        """Return the schedule with these rates in every phase.
 
         Args:
-            layers: layers to thaw, counted from the head.
-            per_phase: layers thawed at each transition.
-            head_fraction: share of the run for the head alone; None: as long as the others.
-            final_fraction: share of the run for the last phase; None: as long as the others.
-            train_all: end with a phase that trains everything, embeddings included; otherwise
-                end with the last of the `layers`.
+            decay: factor for each layer group further from the head, in (0, 1]; discriminative
+                rates of ULMFiT: 1 / 2.6.
+            rates: selector -> factor of these layer groups.
+            curve: shape of the rate, begun anew in each phase.
+            warmup: share of each phase in which the rate rises.
         """
-        require_count(layers, "layers", 1)
-        require_count(per_phase, "per_phase", 1)
-        depths = [*range(0, layers, per_phase), layers]
-        phases = [_top(depth) for depth in depths] + [Phase(("*",), name="full")] * bool(train_all)
-        fixed = {0: head_fraction, len(phases) - 1: final_fraction}
-        return cls(
-            end_to_end(phases, {i: share for i, share in fixed.items() if share is not None})
-        )
+        given = {"decay": decay, "rates": rates, "curve": curve, "warmup": warmup}
+        changes: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
+        return type(self)(tuple(replace(phase, **changes) for phase in self.phases))
 
-    @classmethod
-    def lp_ft(cls, fraction: float = 0.3, rate: float = 1.0) -> Self:
-        """Train the head first, then everything (LP-FT, Kumar et al. 2022).
+    def with_plateau(self, patience: int, *, restore_best: bool = True) -> Self:
+        """Return the schedule with phases that end when validation stops improving.
+
+        Each phase but the last waits for its plateau and has no other end; the next one begins
+        with the best weights of the one before it.
 
         Args:
-            fraction: share of the run for the head alone.
-            rate: factor on the learning rate once everything trains.
+            patience: evaluations without improvement.
+            restore_best: go back to the best weights at the end of a phase.
         """
-        head = Phase(train=("top:0",), until_fraction=fraction, name="head")
-        return cls((head, Phase(train=("*",), rate=rate, name="full")))
-
-    @classmethod
-    def chain_thaw(cls, layers: int | Sequence[str]) -> Self:
-        """Train the head alone, then each layer alone, then everything (DeepMoji, Felbo 2017).
-
-        The phases are equally long; the paper ends each when validation stops improving, and
-        gives the embeddings a phase of their own before the first layer.
-
-        Args:
-            layers: number of layers that are named "layer.0" up, or the names of layer groups,
-                such as `[group.name for group in layer_groups(model) if group.is_block]`.
-        """
-        if isinstance(layers, str) or not isinstance(layers, Sequence):
-            count = require_count(layers, "layers", 1)
-            layers = [f"layer.{depth}" for depth in range(count)]
-        middle = [Phase(train=(name,), name=name) for name in layers]
-        phases = [Phase(("top:0",), name="head"), *middle, Phase(("*",), name="full")]
-        return cls(end_to_end(phases, {}))
-
-    @classmethod
-    def surgical(cls, *selectors: str) -> Self:
-        """Train only the chosen layer groups (surgical fine-tuning, Lee et al. 2023).
-
-        The paper keeps the head of the source; a head with new classes must be among the
-        selectors, or it stays random.
-
-        Args:
-            *selectors: globs over layer group names, or "top:N".
-        """
-        return cls((Phase(train=selectors, name="surgical"),))
+        if len(self.phases) == 1:
+            raise ScheduleError(
+                f"a plateau for the only phase ({phase_label(0, self.phases[0])})",
+                "a phase after it: the last phase runs until training ends",
+                "use EarlyStoppingCallback to end training on a plateau",
+            )
+        free = {"until_fraction": None, "until_step": None, "until_epoch": None}
+        changes: dict[str, Any] = {**free, "until_plateau": patience, "restore_best": restore_best}
+        waiting = (replace(phase, **changes) for phase in self.phases[:-1])
+        return type(self)((*waiting, self.phases[-1]))
 
     @classmethod
     def from_phases(cls, phases: Sequence[Phase | Mapping[str, Any]]) -> Self:
@@ -240,11 +185,15 @@ class FreezingSchedule:
         name = config["name"]
         if name not in NAMES:
             fail_unknown("schedule", name, NAMES)
-        constructor = getattr(cls, name)
         given = {key: value for key, value in config.items() if key != "name"}
-        positional, keywords = bound_arguments(name, constructor, given)
-        schedule: Self = constructor(*positional, **keywords)
-        return schedule
+        rates = {key: given.pop(key) for key in _RATES if key in given}
+        plateau = {key: given.pop(key) for key in _PLATEAU if key in given}
+        constructor = getattr(cls, name)
+        positional, keywords = bound_arguments(name, constructor, given, (*_RATES, *_PLATEAU))
+        schedule: Self = constructor(*positional, **keywords).with_rates(**rates)
+        if "restore_best" in plateau and "patience" not in plateau:
+            fail_unknown("key without patience:", "restore_best", ["patience"])
+        return schedule.with_plateau(**plateau) if plateau else schedule
 
     @classmethod
     def from_yaml(cls, path: str | os.PathLike[str]) -> Self:
@@ -256,11 +205,14 @@ class FreezingSchedule:
 
     def to_config(self) -> dict[str, Any]:
         """Return `{phases: [...]}` in plain values, which `from_config` turns into an equal one."""
-        phases = (phase.to_json() for phase in self.phases)
-        return {
-            "phases": [{k: v for k, v in phase.items() if v not in (None, "")} for phase in phases]
-        }
+        return {"phases": [_without_defaults(phase) for phase in self.phases]}
 
 
-def _top(layers: int) -> Phase:
-    return Phase(train=(f"top:{layers}",), name="head" if layers == 0 else f"top {layers}")
+_DEFAULTS = {each.name: each.default for each in fields(Phase)} | {"rates": {}, "rate": None}
+
+
+def _without_defaults(phase: Phase) -> dict[str, Any]:
+    given = {k: v for k, v in phase.to_json().items() if v is not None and v != _DEFAULTS[k]}
+    if "choose" in given:
+        given["choose"] = {k: v for k, v in given["choose"].items() if v is not None}
+    return given

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, cast
 
-import torch
-from torch.optim import Optimizer
+from torch import nn
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_callback import ExportableState
 
-from hf_transfer_plugin.adapt.schedules import FreezingSchedule, ScheduleState
-from hf_transfer_plugin.callbacks.freezing_checks import (
-    check_distributed,
-    check_phases,
-    check_rates,
-    check_resumed,
-)
+from hf_transfer_plugin.adapt.schedule_state import ScheduleState
+from hf_transfer_plugin.adapt.schedules import FreezingSchedule
+from hf_transfer_plugin.callbacks.base_weights import thaw_base
+from hf_transfer_plugin.callbacks.carried_tensors import tensors_in
+from hf_transfer_plugin.callbacks.complete_checkpoints import set_aside_incomplete
+from hf_transfer_plugin.callbacks.freezing_checks import check_resumed, check_run
+from hf_transfer_plugin.callbacks.freezing_run import FreezingRun, forget_graphs
 from hf_transfer_plugin.callbacks.group_switch import GroupSwitch
+from hf_transfer_plugin.callbacks.loaded_weights import translate_names
+from hf_transfer_plugin.callbacks.pinning import MODES, Pins
+from hf_transfer_plugin.callbacks.report_order import move_to_front
 from hf_transfer_plugin.errors import ScheduleError
-from hf_transfer_plugin.records import Phase
+from hf_transfer_plugin.phases import Phase
 
 __all__ = ["FreezingCallback"]
 
@@ -28,60 +31,67 @@ logger = logging.getLogger(__name__)
 
 
 class FreezingCallback(TrainerCallback, ExportableState):
-    """Freezes and thaws layer groups while a Trainer runs.
+    """Freezes and thaws layer groups, and sets their rates, while a Trainer runs.
 
     Leave the model trainable: the callback freezes in `on_train_begin`, when optimizer and
     wrapper exist and hold everything that will ever train. What was frozen before (by PEFT, by
-    hand) stays frozen. Which groups train follows from `state.global_step` alone, so a resumed
-    run ends with the weights of an uninterrupted one. `on_train_end` makes everything trainable
-    again that was.
+    hand) stays frozen, unless a phase trains "base:SELECTOR". What trains follows from
+    `state.global_step` and a small record in the checkpoint, so a resumed run ends with the
+    weights of an uninterrupted one. `on_train_end` makes everything trainable again that was.
 
     Checkpoints hold the schedule, and resuming with another one is an error. (With
     `restore_callback_states_from_checkpoint=True` Trainer itself puts the callback of the
-    checkpoint in the place of this one.)
+    checkpoint in the place of this one.) Checkpoints in `output_dir` that a killed run left half
+    written are set aside when the Trainer is built, so that `resume_from_checkpoint=True` takes
+    the last whole one.
 
-    Logs gain `phase` (from 0) and `trainable_parameters`, and `learning_rate` becomes the rate
-    that was used. Reporters named in `report_to` run before the callbacks given to Trainer and
-    so see logs without these; `trainer.state.log_history` has them.
+    Logs gain `phase` (from 0), `trainable_parameters` and `rate/GROUP` for each layer group (0
+    when it is frozen); `learning_rate` becomes the highest of them. Reporters named in
+    `report_to` see them too.
 
     Example:
         >>> trainer = Trainer(..., callbacks=[FreezingCallback(FreezingSchedule.lp_ft())])
 
     Args:
         schedule: a schedule, or its phases.
-        frozen_normalization: "eval" holds frozen layers in eval mode (BatchNorm statistics rest,
-            dropout is off); "train" leaves their mode to Trainer, so statistics go on moving.
+        frozen_normalization: what BatchNorm does in frozen layers: "eval" normalises by its
+            running statistics, which rest; "keep" normalises by the batch, and the statistics
+            rest; "train" normalises by the batch and moves them.
+        frozen_dropout: leave the dropout of frozen layers on.
     """
 
     def __init__(
         self,
         schedule: FreezingSchedule | Sequence[Phase | Mapping[str, Any]],
-        frozen_normalization: Literal["eval", "train"] = "eval",
+        frozen_normalization: Literal["eval", "keep", "train"] = "eval",
+        frozen_dropout: bool = False,
     ) -> None:
         if not isinstance(schedule, FreezingSchedule):
             schedule = FreezingSchedule.from_phases(schedule)
-        if frozen_normalization not in ("eval", "train"):
+        if frozen_normalization not in MODES:
             raise ScheduleError(
                 f"frozen_normalization is {frozen_normalization!r}",
-                '"eval" or "train"',
+                '"eval", "keep" or "train"',
                 'use "eval", unless BatchNorm of frozen layers shall follow the new data',
             )
         self.schedule = schedule
         self.frozen_normalization = frozen_normalization
+        self.frozen_dropout = frozen_dropout
         self.total_steps = 0
-        self._switch: GroupSwitch | None = None
-        self._current: ScheduleState | None = None
-        self._trainable_parameters = 0
-        self._scales_rates = False
+        self.steps_per_epoch: float | None = None
+        self.progress: dict[str, Any] = {}
+        self._run: FreezingRun | None = None
+        self._base: frozenset[str] = frozenset()
 
     def state(self) -> dict[str, Any]:
-        """Return what Trainer stores in a checkpoint: the schedule and the length of the run."""
+        """Return what Trainer stores in a checkpoint: the schedule, and how far it has come."""
         return {
             "args": {
                 "schedule": self.schedule.to_config()["phases"],
                 "frozen_normalization": self.frozen_normalization,
+                "frozen_dropout": self.frozen_dropout,
             },
-            "attributes": {"total_steps": self.total_steps},
+            "attributes": {"total_steps": self.total_steps, "progress": self._progress()},
         }
 
     def state_at(self, step: int) -> ScheduleState:
@@ -96,45 +106,83 @@ class FreezingCallback(TrainerCallback, ExportableState):
                 "a run, whose length says where the phases end",
                 "use callback.schedule.at(step, total_steps)",
             )
-        return self.schedule.at(step, self.total_steps)
+        return self.schedule.at(
+            step,
+            self.total_steps,
+            steps_per_epoch=self.steps_per_epoch,
+            plateaus=self._progress().get("watch", {}).get("plateaus", ()),
+        )
+
+    def _progress(self) -> dict[str, Any]:
+        if self._run is not None:
+            self.progress = self._run.progress()
+        return self.progress
+
+    def on_init_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Prepare what must be right before the optimizer is built and a checkpoint is loaded."""
+        move_to_front(self)
+        with args.main_process_first(local=False, desc="looking for half written checkpoints"):
+            if args.should_save:
+                set_aside_incomplete(str(args.output_dir), world_size=args.world_size)
+        if kwargs["model"] is not None:
+            translate_names(kwargs["model"])
+            self._base = thaw_base(kwargs["model"], self.schedule)
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Check everything that can go wrong later, then apply the phase of the current step."""
-        self._restore()  # a run that ended in an exception never reached on_train_end
-        self._check_checkpoint(state)
-        switch = GroupSwitch(kwargs["model"], pin=self.frozen_normalization == "eval")
-        check_phases(self.schedule, state.max_steps, switch, kwargs["optimizer"])
-        check_distributed(self.schedule, state.max_steps, switch, args)
-        self._scales_rates = check_rates(self.schedule, kwargs["lr_scheduler"])
-        self.total_steps, self._switch = state.max_steps, switch
-        self._enter(self.state_at(min(state.global_step, state.max_steps)), args)
+        """Check everything that can go wrong later, then apply what holds at the current step."""
+        self._close()  # a run that ended in an exception never reached on_train_end
+        move_to_front(self)
+        self.progress = self._check_checkpoint(state)
+        model: nn.Module = kwargs["model"]
+        pins = Pins(self.frozen_normalization, self.frozen_dropout)
+        switch = GroupSwitch(model, pins, self._base)
+        per_epoch = _steps_per_epoch(args, kwargs.get("train_dataloader"))
+        run = FreezingRun(
+            self.schedule, switch, args, state, kwargs["optimizer"], per_epoch, self.progress
+        )
+        try:
+            check_run(run, args, state, kwargs["optimizer"])
+            run.before_step(state.global_step)
+        except BaseException:
+            run.close()
+            raise
+        self.total_steps, self.steps_per_epoch, self._run = state.max_steps, per_epoch, run
 
     def on_step_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         """Enter the next phase when its first step has come, and set the learning rates."""
-        current = self.state_at(state.global_step)
-        if current != self._current:
-            self._enter(current, args)
-        if self._scales_rates:
-            rates = kwargs["lr_scheduler"].get_last_lr()
-            _set_rates(kwargs["optimizer"], [rate * current.rate for rate in rates])
+        if self._run is not None:
+            self._run.before_step(state.global_step)
+
+    def on_pre_optimizer_step(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Measure the gradients of the step, when the phase chooses by them."""
+        if self._run is not None:
+            self._run.before_update(state.global_step)
+
+    def on_evaluate(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Follow the metric, when the phase waits for a plateau."""
+        if self._run is not None:
+            self._run.evaluated(state.global_step, kwargs.get("metrics") or {})
 
     def on_log(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Add the phase to the logs, and correct the learning rate by its factor."""
+        """Add the phase and the rate of each layer group to the logs."""
         logs = kwargs.get("logs")
-        if self._current is None or logs is None:
+        if self._run is None or logs is None:
             return
-        added = {
-            "phase": self._current.phase,
-            "trainable_parameters": self._trainable_parameters,
-        }
-        if "learning_rate" in logs and self._scales_rates:
-            added["learning_rate"] = logs["learning_rate"] * self._current.rate
+        added = self._run.logged()
+        if "learning_rate" in logs:
+            added |= self._run.logged_rates()
         logs.update(added)
         # Trainer keeps a copy that it made just before this hook.
         if state.log_history:
@@ -144,10 +192,15 @@ class FreezingCallback(TrainerCallback, ExportableState):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         """Leave the model as trainable as it was, in no pinned mode."""
-        self._restore()
-        _forget_graphs(args)
+        if self._run is not None and self._base and args.load_best_model_at_end:
+            # Trainer has just loaded the adapters of the best checkpoint, and these alone.
+            best = state.best_model_checkpoint
+            self._run.restore_base(tensors_in(best).get("base", {}) if best else {})
+        self._close()
+        forget_graphs(args)
 
-    def _check_checkpoint(self, state: TrainerState) -> None:
+    def _check_checkpoint(self, state: TrainerState) -> dict[str, Any]:
+        """Check that the schedule is that of the checkpoint; return how far it had come."""
         name = type(self).__name__
         # Declared as a list of callbacks; TrainerState turns it into their states by name.
         states = cast(dict[str, Any], state.stateful_callbacks)
@@ -166,41 +219,23 @@ class FreezingCallback(TrainerCallback, ExportableState):
                 name,
             )
             states[name] = self.state()
-        elif state.global_step:
-            check_resumed(stored, self.state(), state.max_steps, state.global_step)
+            return {}
+        if not state.global_step:
+            return {}
+        check_resumed(stored, self.state(), state.max_steps, state.global_step)
+        return dict(stored["attributes"]["progress"])
 
-    def _enter(self, current: ScheduleState, args: TrainingArguments) -> None:
-        assert self._switch is not None
-        names = current.resolve(self._switch.groups)
-        self._trainable_parameters = self._switch.apply(names)
-        self._current = current
-        _forget_graphs(args)
-        logger.info(
-            'phase %d ("%s"), steps %d to %d: %s train (%s weights), rate x %g',
-            current.phase,
-            current.name,
-            current.start,
-            current.end,
-            ", ".join(names),
-            f"{self._trainable_parameters:,}",
-            current.rate,
-        )
-
-    def _restore(self) -> None:
-        if self._switch is not None:
-            self._switch.restore()
-        self._switch, self._current = None, None
+    def _close(self) -> None:
+        if self._run is not None:
+            self.progress = self._run.progress()
+            self._run.close()
+        self._run = None
 
 
-def _set_rates(optimizer: Optimizer, rates: Sequence[Any]) -> None:
-    for group, rate in zip(optimizer.param_groups, rates, strict=True):
-        if isinstance(group["lr"], torch.Tensor):
-            group["lr"].fill_(rate)  # a captured or compiled step reads this very tensor
-        else:
-            group["lr"] = rate
-
-
-def _forget_graphs(args: TrainingArguments) -> None:
-    # A compiled backward has the parameters that need gradients built in.
-    if args.torch_compile:
-        torch._dynamo.reset()
+def _steps_per_epoch(args: TrainingArguments, dataloader: Any) -> float | None:
+    """Return the optimizer steps of an epoch as Trainer counts them; None when it cannot tell."""
+    try:
+        batches = len(dataloader)
+    except TypeError:
+        return None
+    return max(math.ceil(batches / args.gradient_accumulation_steps), 1)

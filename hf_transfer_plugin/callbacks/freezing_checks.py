@@ -3,42 +3,47 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import CosineAnnealingWarmRestarts, LambdaLR, OneCycleLR
-from transformers import TrainingArguments
+from transformers import TrainerState, TrainingArguments
 
-from hf_transfer_plugin.adapt.schedules import FreezingSchedule, ScheduleState
+from hf_transfer_plugin.adapt.schedule_state import BASE, ScheduleState, select_trained
+from hf_transfer_plugin.adapt.schedules import FreezingSchedule
+from hf_transfer_plugin.callbacks.base_weights import has_adapters, trains_base
+from hf_transfer_plugin.callbacks.freezing_run import FreezingRun
+from hf_transfer_plugin.callbacks.group_rates import torch_optimizer
 from hf_transfer_plugin.callbacks.group_switch import GroupSwitch
 from hf_transfer_plugin.errors import ScheduleError
-from hf_transfer_plugin.layers import select_groups
 
-__all__ = ["check_distributed", "check_phases", "check_rates", "check_resumed"]
+__all__ = ["check_distributed", "check_resumed", "check_run"]
 
 logger = logging.getLogger(__name__)
 
-# These compute the rate from the initial one, so a factor on the current rate never feeds back.
-# transformers builds its schedules as LambdaLR, except plateau and greedy.
-CLOSED_FORM = (LambdaLR.get_lr, OneCycleLR.get_lr, CosineAnnealingWarmRestarts.get_lr)
 
-
-def check_phases(
-    schedule: FreezingSchedule, total_steps: int, switch: GroupSwitch, optimizer: Optimizer
+def check_run(
+    run: FreezingRun, args: TrainingArguments, state: TrainerState, optimizer: Any
 ) -> None:
-    """Check that each phase selects something that can train and that the optimizer steps.
+    """Check all that can be known before the first step.
 
     Raises:
-        ScheduleError: naming the phase and the layer group.
+        ScheduleError: naming what does not fit the schedule.
     """
-    held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    states = run.schedule.states(run.total_steps, steps_per_epoch=run.steps_per_epoch)
+    _check_phases(states, run.switch, optimizer)
+    check_distributed(states, run.switch, args)
+    _check_evaluation(states, args)
+    _check_base(run, args, state)
+
+
+def _check_phases(states: Sequence[ScheduleState], switch: GroupSwitch, optimizer: Any) -> None:
+    """Check that each phase selects something that can train and that the optimizer steps."""
+    groups = torch_optimizer(optimizer).param_groups
+    held = {id(p) for group in groups for p in group["params"]}
     tied = switch.tied()
-    for start, _ in schedule.boundaries(total_steps):
-        state = schedule.at(start, total_steps)
-        label = f'phase {state.phase} ("{state.name}")'
-        names = state.resolve(switch.groups)
-        _check_trainable(label, state, switch)
+    for state in states:
+        label, names = state.label, state.resolve(switch.groups)
+        _check_trainable(state, switch)
         for name in names:
             missing = [p for p in switch.parameters(name) if id(p) not in held]
             if missing:
@@ -47,8 +52,9 @@ def check_phases(
                     f"{len(missing)} of its {switch.size(name)} parameters",
                     "an optimizer with everything that ever trains (Trainer takes what is "
                     "trainable when train() builds it)",
-                    "freeze nothing by hand before training; with an optimizer of your own, give "
-                    "it these parameters; DeepSpeed replaces the parameters and is not supported",
+                    "freeze nothing by hand before training, and give the callback to "
+                    "Trainer(callbacks=[...]); with an optimizer of your own, give it these "
+                    "parameters",
                 )
         for name, weights in tied.items():
             if name not in names and weights:
@@ -61,49 +67,25 @@ def check_phases(
                 weights.clear()  # once is enough
 
 
-def _check_trainable(label: str, state: ScheduleState, switch: GroupSwitch) -> None:
+def _check_trainable(state: ScheduleState, switch: GroupSwitch) -> None:
+    groups = switch.groups
+    trainable = any(map(switch.parameters, state.resolve(groups)))
     for selector in state.train:
-        names = select_groups(switch.groups, (selector,))
-        idle = [name for name in names if not switch.parameters(name)]
+        idle = [n for n in select_trained(groups, (selector,)) if not switch.parameters(n)]
         # Adapters sit in some layer groups only, and a glob or top:N covers the others too.
-        if idle and not (any(map(switch.parameters, names)) and _has_adapters(switch)):
+        exact = selector.removeprefix(BASE) in groups.names
+        if idle and (exact or not trainable or not has_adapters(switch.model)):
             raise ScheduleError(
-                f'{label} trains layer group "{idle[0]}", but all {switch.size(idle[0])} of its '
-                "parameters were frozen before training began",
+                f'{state.label} trains layer group "{idle[0]}", but all {switch.size(idle[0])} of '
+                "its parameters were frozen before training began",
                 "at least one trainable parameter when train() is called: what is frozen then "
                 "never reaches the optimizer",
                 "do not freeze it by hand (the schedule does), or leave it out of the phase",
             )
 
 
-def _has_adapters(switch: GroupSwitch) -> bool:
-    from peft import PeftModel
-    from peft.tuners.tuners_utils import BaseTunerLayer
-
-    return any(isinstance(m, PeftModel | BaseTunerLayer) for m in switch.model.modules())
-
-
-def check_rates(schedule: FreezingSchedule, scheduler: object) -> bool:
-    """Return whether any phase has a rate other than 1, if the scheduler can bear that.
-
-    Raises:
-        ScheduleError: for a scheduler that derives the next rate from the current one: it would
-            multiply the factor in again at each step.
-    """
-    scaled = [(i, phase) for i, phase in enumerate(schedule.phases) if phase.rate != 1]
-    if scaled and getattr(type(scheduler), "get_lr", None) not in CLOSED_FORM:
-        index, phase = scaled[0]
-        raise ScheduleError(
-            f"phase {index} has rate = {phase.rate}, and the learning rate scheduler is "
-            f"{type(scheduler).__name__}, which derives each rate from the one before",
-            "a scheduler that computes the rate from the step, such as linear, cosine or constant",
-            'set lr_scheduler_type="linear" in TrainingArguments, or leave every rate at 1',
-        )
-    return bool(scaled)
-
-
 def check_distributed(
-    schedule: FreezingSchedule, total_steps: int, switch: GroupSwitch, args: TrainingArguments
+    states: Sequence[ScheduleState], switch: GroupSwitch, args: TrainingArguments
 ) -> None:
     """Check that DistributedDataParallel tolerates parameters without gradient.
 
@@ -112,17 +94,60 @@ def check_distributed(
     """
     from transformers.training_args import ParallelMode
 
-    if args.parallel_mode is not ParallelMode.DISTRIBUTED:
+    trained = [set(state.resolve(switch.groups)) for state in states]
+    static = all(set(switch.names) <= names for names in trained)
+    static = static and all(state.settings.choose is None for state in states)
+    if args.parallel_mode is not ParallelMode.DISTRIBUTED or static:
         return
-    states = [schedule.at(start, total_steps) for start, _ in schedule.boundaries(total_steps)]
-    everything = all(len(state.resolve(switch.groups)) == len(switch.groups) for state in states)
-    for name, wrong in (("ddp_find_unused_parameters", False), ("ddp_static_graph", True)):
-        if not everything and getattr(args, name) is wrong:
+    # transformers expects all gradients when activations are checkpointed, unless told not to.
+    silent = args.ddp_find_unused_parameters is None and args.activation_checkpointing
+    if args.ddp_find_unused_parameters is False or silent:
+        came = "activation_checkpointing is on" if silent else "it is False"
+        raise ScheduleError(
+            "the schedule freezes layer groups, and DistributedDataParallel expects a gradient "
+            f"for every weight, as {came}",
+            "ddp_find_unused_parameters=True: frozen weights get no gradient",
+            "set ddp_find_unused_parameters=True in TrainingArguments",
+        )
+    if args.ddp_static_graph:
+        raise ScheduleError(
+            "the schedule freezes layer groups, and ddp_static_graph is True",
+            "no static graph: which weights get a gradient changes",
+            "remove ddp_static_graph from TrainingArguments",
+        )
+
+
+def _check_evaluation(states: Sequence[ScheduleState], args: TrainingArguments) -> None:
+    for state in states:
+        if state.settings.until_plateau is not None and args.eval_strategy == "no":
             raise ScheduleError(
-                f"the schedule freezes layer groups, and {name} is {wrong}",
-                "find_unused_parameters=True and no static graph: frozen weights get no gradient",
-                f"remove {name} from TrainingArguments",
+                f"{state.label} waits for a plateau of validation, and nothing is evaluated",
+                'eval_strategy "steps" or "epoch"',
+                "set eval_strategy and eval_dataset, or give the phase another end",
             )
+
+
+def _check_base(run: FreezingRun, args: TrainingArguments, state: TrainerState) -> None:
+    if not trains_base(run.schedule):
+        return
+    if not any(name.startswith(BASE) for name in run.switch.names):
+        raise ScheduleError(
+            "the schedule trains base weights, and none were thawed before the optimizer was built",
+            "the callback in place when the Trainer is built",
+            "give the callback to Trainer(callbacks=[...]) instead of add_callback or model_init",
+        )
+    if args.load_best_model_at_end and args.save_only_model:
+        raise ScheduleError(
+            "the schedule trains base weights, and save_only_model leaves them out of checkpoints",
+            "whole checkpoints: Trainer saves the adapters alone, the rest is in optimizer.pt",
+            "remove save_only_model or load_best_model_at_end from TrainingArguments",
+        )
+    if state.global_step and not run.has_loaded_base:
+        raise ScheduleError(
+            f"the checkpoint of step {state.global_step} holds no base weights",
+            "a whole checkpoint of this schedule, with its optimizer.pt",
+            "resume from a checkpoint that was saved without save_only_model",
+        )
 
 
 def check_resumed(
@@ -163,4 +188,5 @@ def _settings(state: Mapping[str, Any]) -> dict[str, Any]:
     phases = FreezingSchedule.from_phases(args["schedule"]).to_config()["phases"]
     for phase in phases:
         phase.pop("name", None)
-    return {"phases": phases, "frozen_normalization": args["frozen_normalization"]}
+    settings = ("frozen_normalization", "frozen_dropout")
+    return {"phases": phases, **{name: args[name] for name in settings}}

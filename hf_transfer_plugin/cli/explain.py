@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
 from hf_transfer_plugin.cli.opening import Overrides, Source, open_line
 
 __all__ = ["command"]
 
+Picture = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE.png", help="Draw layers over steps, coloured by rate, as well."),
+]
 
-def command(source: Source, overrides: Overrides = None) -> None:
+
+def command(source: Source, overrides: Overrides = None, picture: Picture = None) -> None:
     """Say per phase what trains, at which rate, and what it costs; nothing is trained."""
-    from hf_transfer_plugin.cli.showing import show_explanation
+    from rich.console import Console
 
-    show_explanation(open_line(source, overrides).explain())
+    from hf_transfer_plugin.cli.showing import say
+    from hf_transfer_plugin.processes import is_first
+
+    explanation = open_line(source, overrides).explain()
+    if not is_first():
+        return
+    Console(highlight=False).print(explanation)
+    if picture is not None:
+        say(f"\nwritten: {explanation.picture(picture)}")

@@ -10,6 +10,7 @@ from hf_transfer_plugin.report.names import display_name, one_line
 __all__ = [
     "OUTCOME_WORDS",
     "best_rival",
+    "choice_words",
     "go_words",
     "has_interval",
     "interval_words",
@@ -154,17 +155,19 @@ def ranking_sentence(report: Report) -> str:
 
 def selector_words(selector: str) -> str:
     """Return which layers a selector of a phase means."""
+    if selector.startswith("base:"):
+        return f"{selector_words(selector.removeprefix('base:'))} under adapters"
     if selector == "*":
         return "all layers"
     if selector in ("head", "top:0"):
         return "the head"
     kind, _, count = selector.partition(":")
-    if kind == "top" and count.isdigit():
-        return (
-            f"the head and the last {_plural(int(count), 'layer')}"
-            if count != "1"
-            else ("the head and the last layer")
-        )
+    if kind in ("top", "bottom") and count.isdigit():
+        end, place = ("head", "last") if kind == "top" else ("input", "first")
+        if count == "0":
+            return f"the {end}"
+        layers = "layer" if count == "1" else _plural(int(count), "layer")
+        return f"the {end} and the {place} {layers}"
     return f"layers “{one_line(selector)}”"
 
 
@@ -173,12 +176,57 @@ def rate_words(rate: float) -> str:
     return "the full learning rate" if rate == 1 else f"{rate:.3g} times the learning rate"
 
 
+def choice_words(phase: Phase) -> str:
+    """Return what a draw or a measurement decides in a phase; empty when there is none."""
+    choice = phase.choose
+    if choice is None:
+        return ""
+    if choice.by == "random":
+        return _plural(choice.layers or 0, "random layer")
+    if choice.by == "signal_to_noise":
+        return f"the best {100 * (choice.share or 1.0):.3g}% of the matrices"
+    if choice.by == "settled_gradient":
+        return "fewer as gradients settle"
+    return "each layer by its relative gradient"
+
+
+def _what_words(phase: Phase) -> str:
+    """Return what trains in a phase."""
+    selected = " and ".join(selector_words(selector) for selector in phase.train) or "nothing"
+    if phase.choose is None:
+        return selected
+    if phase.choose.by == "random":
+        every = _plural(phase.choose.every or 1, "step")
+        return f"{selected} and {choice_words(phase)}, drawn anew every {every}"
+    joined = " and " if phase.choose.by == "signal_to_noise" else ", "
+    return f"{selected}{joined}{choice_words(phase)}"
+
+
+def _rates_words(phase: Phase) -> str:
+    """Return what a phase does to the rate beside its factor."""
+    parts = [f"{selector_words(s)} at {rate_words(r)}" for s, r in phase.rates.items()]
+    if phase.decay != 1:
+        parts.append(f"times {phase.decay:.3g} for each layer down")
+    if phase.curve:
+        warm = f" with {100 * phase.warmup:.3g}% warm-up" if phase.warmup else ""
+        parts.append(f"in a {phase.curve.replace('_', ' ')} curve of its own{warm}")
+    return "".join(f", {part}" for part in parts)
+
+
 def _until_words(phase: Phase, last: bool) -> str:
-    if last or (phase.until_fraction is None and phase.until_step is None):
-        return "to the end"
+    fixed = ""
     if phase.until_fraction is not None:
-        return f"until {100 * phase.until_fraction:.3g}% of training"
-    return f"until step {phase.until_step}"
+        fixed = f"until {100 * phase.until_fraction:.3g}% of training"
+    elif phase.until_step is not None:
+        fixed = f"until step {phase.until_step}"
+    elif phase.until_epoch is not None:
+        fixed = f"until epoch {phase.until_epoch:g}"
+    if last or not (fixed or phase.until_plateau):
+        return "to the end"
+    if phase.until_plateau is None:
+        return fixed
+    plateau = f"until {_plural(phase.until_plateau, 'evaluation')} without improvement"
+    return f"{plateau}, at the latest {fixed}" if fixed else plateau
 
 
 def schedule_words(schedule: tuple[Phase, ...]) -> list[str]:
@@ -186,8 +234,9 @@ def schedule_words(schedule: tuple[Phase, ...]) -> list[str]:
     sentences = []
     for index, phase in enumerate(schedule):
         until = _until_words(phase, last=index == len(schedule) - 1)
-        what = " and ".join(selector_words(selector) for selector in phase.train) or "nothing"
+        what = _what_words(phase)
         name = f" ({one_line(phase.name)})" if phase.name else ""
         start = "From the first step" if index == 0 else "Then"
-        sentences.append(f"{start} {until}{name}: {what}, at {rate_words(phase.rate)}.")
+        rates = f"{rate_words(phase.rate)}{_rates_words(phase)}"
+        sentences.append(f"{start} {until}{name}: {what}, at {rates}.")
     return sentences

@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
-from hf_transfer_plugin.adapt.schedules import NAMES, FreezingSchedule, ScheduleState
+from hf_transfer_plugin.adapt.named_schedules import NAMES, NamedSchedules
+from hf_transfer_plugin.adapt.schedule_state import ScheduleState
+from hf_transfer_plugin.adapt.schedules import FreezingSchedule
 from hf_transfer_plugin.errors import ScheduleError
 from hf_transfer_plugin.records import Phase
 
@@ -54,6 +56,11 @@ SCHEDULES: dict[str, tuple[FreezingSchedule, int, list[str], tuple[tuple[int, in
         ["top:0", "stem", "stages.0.layers.0", "*"],
         ((0, 1), (1, 2), (2, 3), (3, 4)),
     ),
+    "lisa": (FreezingSchedule.lisa(1, every=2), 4, ["bottom:0 top:0"], ((0, 4),)),
+    "spectrum": (FreezingSchedule.spectrum(0.5), 4, ["bottom:0 top:0"], ((0, 4),)),
+    "auto_rgn": (FreezingSchedule.auto_rgn(every=2), 4, ["*"], ((0, 4),)),
+    "auto_freeze": (FreezingSchedule.auto_freeze(every=2), 4, ["*"], ((0, 4),)),
+    "adapters_first": (FreezingSchedule.adapters_first(), 4, ["*", "* base:*"], ((0, 2), (2, 4))),
     "surgical": (FreezingSchedule.surgical("layer.0"), 3, ["layer.0"], ((0, 3),)),
     "steps and fractions": (
         FreezingSchedule.from_phases(
@@ -86,14 +93,12 @@ def test_phases_and_boundaries(name: str) -> None:
 
 def test_every_constructor_has_a_name_in_configs_and_a_case_here() -> None:
     constructors = {
-        name
-        for name, member in vars(FreezingSchedule).items()
-        if isinstance(member, classmethod) and not name.startswith("from_")
+        name for name, member in vars(NamedSchedules).items() if isinstance(member, classmethod)
     }
     assert constructors == set(NAMES)
     words = {"gradual": "gradual_unfreezing"}
     cases = {words.get(case, case) for case in (re.split("[ ,]", name)[0] for name in SCHEDULES)}
-    assert constructors <= cases and len(SCHEDULES) == 13
+    assert constructors <= cases and len(SCHEDULES) == 18
 
 
 @pytest.mark.parametrize("total", [3, 4, 5, 7, 19, 100, 10_001])
@@ -107,8 +112,9 @@ def test_boundaries_tile_the_run(total: int) -> None:
 
 def test_state_at_a_step() -> None:
     schedule = FreezingSchedule.lp_ft(fraction=0.3, rate=0.1)
-    assert schedule.at(2, 10) == ScheduleState(0, "head", ("top:0",), 1.0, 0, 3)
-    assert schedule.at(3, 10) == ScheduleState(1, "full", ("*",), 0.1, 3, 10)
+    head, full = schedule.phases
+    assert schedule.at(2, 10) == ScheduleState(0, head, 0, 3)
+    assert schedule.at(3, 10) == ScheduleState(1, full, 3, 10)
 
 
 Build = Callable[[], object]

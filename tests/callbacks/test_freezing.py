@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from transformers import TrainerCallback
 
 from hf_transfer_plugin.adapt.schedules import FreezingSchedule
 from hf_transfer_plugin.callbacks.freezing import FreezingCallback
 from hf_transfer_plugin.errors import ScheduleError
-from hf_transfer_plugin.layers import layer_groups
 from hf_transfer_plugin.records import Phase
 from tests.callbacks.tiny import (
-    MODELS,
-    STEPS,
     Recorder,
     assert_untouched,
     bert,
@@ -32,50 +27,7 @@ from tests.callbacks.tiny import (
     trainer,
 )
 
-SCHEDULES: dict[str, Callable[[list[str]], FreezingSchedule]] = {
-    "lp_ft": lambda blocks: FreezingSchedule.lp_ft(0.5, rate=0.5),
-    "gradual": lambda blocks: FreezingSchedule.gradual_unfreezing(len(blocks)),
-    # Freezes the head again, when Adam holds momentum and weight decay for it.
-    "chain": FreezingSchedule.chain_thaw,
-    "glob": lambda blocks: FreezingSchedule.from_phases(
-        [Phase(("*.0", "head"), until_step=5), Phase((blocks[-1],))]
-    ),
-}
 HALVES = FreezingSchedule.lp_ft(0.5)
-
-
-class GradientSpy(TrainerCallback):
-    """Checks before each optimizer step that what is frozen has no gradient."""
-
-    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        parameters = list(kwargs["model"].parameters())
-        assert all(p.grad is None for p in parameters if not p.requires_grad)
-        assert any(p.grad is not None for p in parameters)
-
-
-@pytest.mark.parametrize("schedule", SCHEDULES)
-@pytest.mark.parametrize("kind", MODELS)
-def test_exactly_the_selected_groups_move(kind: str, schedule: str, tmp_path: Path) -> None:
-    model = MODELS[kind]()
-    blocks = [group.name for group in layer_groups(model) if group.is_block]
-    before, recorder = flags(model), Recorder()
-    callback = FreezingCallback(SCHEDULES[schedule](blocks))
-    trainer(model, tmp_path, callback, GradientSpy(), recorder).train()
-    groups, owned = layer_groups(model), group_tensors(model)
-    assert len(recorder.moved()) == STEPS
-    for step, moved in enumerate(recorder.moved()):
-        train = callback.state_at(step).resolve(groups)
-        for name, members in owned.items():
-            if name in train and any(before[m] for m in members if m in before):
-                assert moved & members, f"{name} should move at step {step}"
-            else:
-                assert not moved & members, f"{name} should rest at step {step}"
-        assert moved <= set().union(*owned.values())
-    assert_untouched(model, before)
-
-
-def test_table_of_cases_is_whole() -> None:
-    assert len(MODELS) * len(SCHEDULES) == 12
 
 
 def test_batchnorm_statistics_rest_only_while_pinned(tmp_path: Path) -> None:
@@ -123,40 +75,6 @@ def test_train_again_after_an_interruption(tmp_path: Path) -> None:
     run.train()
     moved = changed(before, tensors(model))
     assert all(flags(model).values()) and moved & group_tensors(model)["embeddings"]
-
-
-class RateSpy(TrainerCallback):
-    """Keeps the rate of the optimizer, and a weight with its gradient, before each step."""
-
-    def __init__(self) -> None:
-        self.rates: list[float] = []
-        self.expected: list[torch.Tensor] = []
-        self.actual: list[torch.Tensor] = []
-
-    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        weight = kwargs["model"].classifier.weight
-        self.rates.append(kwargs["optimizer"].param_groups[0]["lr"])
-        self.expected.append(weight.detach() - self.rates[-1] * weight.grad)
-
-    def on_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.actual.append(kwargs["model"].classifier.weight.detach().clone())
-
-
-@pytest.mark.parametrize("kind", ["linear", "cosine"])
-def test_rate_reaches_the_update(kind: str, tmp_path: Path) -> None:
-    spy = RateSpy()
-    schedule = FreezingSchedule.lp_ft(0.5, rate=0.25)
-    arguments: dict[str, Any] = {"optim": "sgd", "lr_scheduler_type": kind, "weight_decay": 0.0}
-    run = trainer(bert(), tmp_path, FreezingCallback(schedule), spy, max_steps=6, **arguments)
-    run.train()
-    plain = RateSpy()
-    trainer(bert(), tmp_path, plain, max_steps=6, **arguments).train()
-    factors = [1, 1, 1, 0.25, 0.25, 0.25]
-    assert spy.rates == [rate * f for rate, f in zip(plain.rates, factors, strict=True)]
-    for expected, actual in zip(spy.expected, spy.actual, strict=True):
-        torch.testing.assert_close(actual, expected, rtol=0, atol=1e-7)
-    logged = [entry for entry in run.state.log_history if "loss" in entry]
-    assert [entry["learning_rate"] for entry in logged] == spy.rates
 
 
 def test_log_says_phase_and_weights(tmp_path: Path) -> None:

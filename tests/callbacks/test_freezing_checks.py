@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
-from torch.optim.lr_scheduler import StepLR
 from transformers.training_args import ParallelMode
 
 from hf_transfer_plugin.adapt.schedules import FreezingSchedule
 from hf_transfer_plugin.callbacks.freezing import FreezingCallback
 from hf_transfer_plugin.callbacks.freezing_checks import check_distributed
 from hf_transfer_plugin.callbacks.group_switch import GroupSwitch
+from hf_transfer_plugin.callbacks.pinning import Pins
 from hf_transfer_plugin.errors import ScheduleError
 from hf_transfer_plugin.records import Phase
 from tests.callbacks.tiny import (
@@ -29,11 +29,6 @@ from tests.callbacks.tiny import (
     tensors,
     trainer,
 )
-
-
-def step_lr(model: nn.Module) -> tuple[Any, Any]:
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    return optimizer, StepLR(optimizer, 1)
 
 
 def half_optimizer(model: nn.Module) -> tuple[Any, Any]:
@@ -78,15 +73,38 @@ REFUSED: dict[str, tuple[str, FreezingSchedule, str, Any, dict[str, Any], tuple[
         {"max_steps": 3},
         ("would get no step",),
     ),
-    "plateau": (
+    "plateau without evaluation": (
         "bert",
-        LOW,
+        FreezingSchedule.lp_ft().with_plateau(1),
         "",
         None,
-        {"lr_scheduler_type": "reduce_lr_on_plateau", "eval_strategy": "steps", "eval_steps": 1},
-        ("phase 1 has rate = 0.5", "ReduceLROnPlateau", 'lr_scheduler_type="linear"'),
+        {},
+        ('phase 0 ("head") waits for a plateau', "nothing is evaluated"),
     ),
-    "scheduler that multiplies": ("bert", LOW, "", step_lr, {}, ("StepLR", "leave every rate")),
+    "base weights without adapters": (
+        "bert",
+        FreezingSchedule.adapters_first(base="top:1"),
+        "",
+        None,
+        {},
+        ("trains base:top:1", "has no adapters"),
+    ),
+    "more random layers than there are": (
+        "bert",
+        FreezingSchedule.lisa(3, every=2),
+        "",
+        None,
+        {},
+        ('phase 0 ("LISA") draws 3 layers, and 2 are left',),
+    ),
+    "two rates for one layer group": (
+        "bert",
+        FreezingSchedule.full().with_rates(rates={"layer.*": 0.5, "layer.1": 0.1}),
+        "",
+        None,
+        {},
+        ('rates names layer group "layer.1" twice',),
+    ),
 }
 
 
@@ -98,10 +116,10 @@ def test_refused_before_the_first_step(wrong: str, tmp_path: Path) -> None:
         freeze(model, frozen)
     before, weights = flags(model), tensors(model)
     pair = optimizers(model) if optimizers else (None, None)
-    run = trainer(
-        model, tmp_path, FreezingCallback(schedule), recorder, optimizers=pair, **arguments
-    )
     with pytest.raises(ScheduleError) as caught:
+        run = trainer(
+            model, tmp_path, FreezingCallback(schedule), recorder, optimizers=pair, **arguments
+        )
         run.train()
     for part in parts:
         assert part in str(caught.value)
@@ -110,7 +128,7 @@ def test_refused_before_the_first_step(wrong: str, tmp_path: Path) -> None:
 
 
 def test_table_of_refusals_is_whole() -> None:
-    assert len(REFUSED) == 7
+    assert len(REFUSED) == 9
 
 
 def test_two_schedules_in_one_trainer(tmp_path: Path) -> None:
@@ -119,23 +137,34 @@ def test_two_schedules_in_one_trainer(tmp_path: Path) -> None:
         run.train()
 
 
-@pytest.mark.parametrize(
-    ("argument", "value"), [("ddp_find_unused_parameters", False), ("ddp_static_graph", True)]
-)
-def test_distributed_settings_that_forbid_freezing(argument: str, value: bool) -> None:
-    given = {"ddp_find_unused_parameters": None, "ddp_static_graph": None, argument: value}
-    args: Any = SimpleNamespace(parallel_mode=ParallelMode.DISTRIBUTED, **given)
-    switch = GroupSwitch(bert(), pin=True)
-    with pytest.raises(ScheduleError, match=f"remove {argument}"):
-        check_distributed(LOW, 4, switch, args)
-    check_distributed(FreezingSchedule.full(), 4, switch, args)
+# setting of DistributedDataParallel that forbids freezing -> what to do
+DISTRIBUTED: dict[str, tuple[dict[str, Any], str]] = {
+    "all gradients": ({"ddp_find_unused_parameters": False}, "set ddp_find_unused_parameters=True"),
+    "static graph": ({"ddp_static_graph": True}, "remove ddp_static_graph"),
+    "checkpointed": ({"activation_checkpointing": True}, "set ddp_find_unused_parameters=True"),
+}
+
+
+@pytest.mark.parametrize("setting", DISTRIBUTED)
+def test_distributed_settings_that_forbid_freezing(setting: str) -> None:
+    given, action = DISTRIBUTED[setting]
+    names = ("ddp_find_unused_parameters", "ddp_static_graph", "activation_checkpointing")
+    args: Any = SimpleNamespace(
+        parallel_mode=ParallelMode.DISTRIBUTED, **(dict.fromkeys(names) | given)
+    )
+    switch = GroupSwitch(bert(), Pins("eval", False))
+    with pytest.raises(ScheduleError, match=action):
+        check_distributed(LOW.states(4), switch, args)
+    check_distributed(FreezingSchedule.full().states(4), switch, args)
+    with pytest.raises(ScheduleError, match=action):
+        check_distributed(FreezingSchedule.auto_freeze(every=2).states(4), switch, args)
 
 
 def test_a_frozen_group_keeps_no_gradient() -> None:
     model = bert()
     for parameter in model.parameters():
         parameter.grad = torch.zeros_like(parameter)
-    switch = GroupSwitch(model, pin=True)
+    switch = GroupSwitch(model, Pins("eval", False))
     assert switch.apply(["head"]) == sum(p.numel() for p in model.classifier.parameters())  # type: ignore[union-attr]
     with_gradient = {name for name, p in model.named_parameters() if p.grad is not None}
     assert with_gradient == {"classifier.weight", "classifier.bias"}

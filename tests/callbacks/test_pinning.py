@@ -7,7 +7,7 @@ import pickle
 
 from torch import nn
 
-from hf_transfer_plugin.callbacks.pinning import EvalPins
+from hf_transfer_plugin.callbacks.pinning import Pins
 
 
 def network() -> nn.Sequential:
@@ -15,7 +15,7 @@ def network() -> nn.Sequential:
 
 
 def test_pinned_modules_stay_in_eval() -> None:
-    model, pins = network(), EvalPins()
+    model, pins = network(), Pins("eval", False)
     pins.pin([model[0]])
     model.train()
     assert [m.training for m in model.modules()] == [True, False, False, False, True]
@@ -28,7 +28,7 @@ def test_pinned_modules_stay_in_eval() -> None:
 
 
 def test_copies_do_not_reach_back_to_the_model() -> None:
-    model, pins = network(), EvalPins()
+    model, pins = network(), Pins("eval", False)
     pins.pin([model[0]])
     twin = copy.deepcopy(model)
     unpickled = pickle.loads(pickle.dumps(model))
@@ -39,7 +39,7 @@ def test_copies_do_not_reach_back_to_the_model() -> None:
 
 
 def test_what_shadowed_train_before_comes_back() -> None:
-    model, pins = network(), EvalPins()
+    model, pins = network(), Pins("eval", False)
     calls: list[bool] = []
 
     def own(mode: bool = True) -> nn.Module:

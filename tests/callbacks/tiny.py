@@ -14,9 +14,13 @@ from transformers import (
     BertForSequenceClassification,
     ResNetConfig,
     ResNetForImageClassification,
+    TimmWrapperConfig,
+    TimmWrapperForImageClassification,
     Trainer,
     TrainerCallback,
     TrainingArguments,
+    ViTConfig,
+    ViTForImageClassification,
 )
 
 from hf_transfer_plugin.layers import layer_groups
@@ -60,6 +64,33 @@ def resnet() -> nn.Module:
     return ResNetForImageClassification(config)
 
 
+def vit() -> nn.Module:
+    config = ViTConfig(
+        image_size=32,
+        patch_size=16,
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=16,
+        hidden_dropout_prob=0.1,
+        num_labels=2,
+    )
+    torch.manual_seed(0)
+    return ViTForImageClassification(config)
+
+
+def efficientnet() -> nn.Module:
+    """Return a small EfficientNet of timm with stochastic depth."""
+    torch.manual_seed(0)
+    config = TimmWrapperConfig(
+        architecture="test_efficientnet",
+        model_args={"drop_path_rate": 0.2},
+        num_labels=2,
+        pretrained_cfg={"input_size": [3, 32, 32]},
+    )
+    return TimmWrapperForImageClassification(config)
+
+
 def lora() -> nn.Module:
     from peft import LoraConfig, TaskType, get_peft_model
 
@@ -74,7 +105,7 @@ def examples(model: nn.Module) -> list[dict[str, Any]]:
     """Return 16 random labelled examples that the model takes."""
     generator = torch.Generator().manual_seed(0)
     labels = [i % 2 for i in range(16)]
-    if isinstance(model, ResNetForImageClassification):
+    if getattr(model, "main_input_name", "") == "pixel_values":
         pixels = torch.randn(16, 3, 32, 32, generator=generator)
         return [{"pixel_values": x, "labels": y} for x, y in zip(pixels, labels, strict=True)]
     tokens = torch.randint(1, 40, (16, 8), generator=generator)

@@ -1,0 +1,221 @@
+"""One training run under a freezing schedule: from its first step to its last."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel, TrainerState, TrainingArguments
+
+from hf_transfer_plugin.adapt.schedule_state import BASE, ScheduleState
+from hf_transfer_plugin.adapt.schedules import FreezingSchedule
+from hf_transfer_plugin.callbacks.base_weights import copy_into
+from hf_transfer_plugin.callbacks.carried_tensors import CarriedTensors, Tensors
+from hf_transfer_plugin.callbacks.group_rates import GroupRates, torch_optimizer
+from hf_transfer_plugin.callbacks.group_switch import GroupSwitch
+from hf_transfer_plugin.callbacks.input_gradients import without_input_gradients
+from hf_transfer_plugin.callbacks.loaded_weights import check_loaded, digest
+from hf_transfer_plugin.callbacks.measuring import Measuring
+from hf_transfer_plugin.callbacks.plateau import PlateauWatch
+
+__all__ = ["FreezingRun"]
+
+logger = logging.getLogger(__name__)
+
+
+class FreezingRun:
+    """Holds what belongs to one run: switches, rates, measurements, best weights.
+
+    Args:
+        schedule: what to apply.
+        switch: the layer groups of the model.
+        args: arguments of the run.
+        state: its state; a resumed run has made steps already.
+        optimizer: what Trainer gives to callbacks.
+        steps_per_epoch: optimizer steps of an epoch, when it is known.
+        progress: what `progress()` returned in the run that is resumed.
+    """
+
+    def __init__(
+        self,
+        schedule: FreezingSchedule,
+        switch: GroupSwitch,
+        args: TrainingArguments,
+        state: TrainerState,
+        optimizer: Any,
+        steps_per_epoch: float | None,
+        progress: Mapping[str, Any],
+    ) -> None:
+        self.schedule, self.switch = schedule, switch
+        self._args, self._optimizer = args, torch_optimizer(optimizer)
+        self.total_steps, self.steps_per_epoch = state.max_steps, steps_per_epoch
+        self.current: ScheduleState | None = None
+        self.factors: dict[str, float] = {}
+        self.trainable_parameters = 0
+        self._carried = CarriedTensors(optimizer, self._tensors)
+        loaded = self._carried.loaded
+        self._measuring = Measuring(switch, progress.get("measured"))
+        self._watch = PlateauWatch(switch, args, progress.get("watch"), loaded.get("best"))
+        self.has_loaded_base = "base" in loaded
+        if state.global_step:
+            copy_into(switch.model, loaded.get("base", {}))
+            check_loaded(progress.get("weights", ""), self._digest(), state.global_step)
+        self._rates = GroupRates(optimizer)
+        self._unasked: list[PreTrainedModel] = []
+        if args.activation_checkpointing:
+            self._unasked = without_input_gradients(switch.model, args)
+        self._first_gradients = False
+        self._members = {name: switch.parameters(name) for name in switch.names}
+        self._bases: list[float] = self._rates.bases()
+
+    def progress(self) -> dict[str, Any]:
+        """Return what a resumed run must know beside the step, for JSON."""
+        return {
+            "measured": self._measuring.record(),
+            "watch": self._watch.record(),
+            "weights": self._digest(),
+        }
+
+    def state_at(self, step: int) -> ScheduleState:
+        """Return what holds at an optimizer step."""
+        return self.schedule.at(
+            min(step, self.total_steps),
+            self.total_steps,
+            steps_per_epoch=self.steps_per_epoch,
+            plateaus=self._watch.plateaus,
+        )
+
+    def before_step(self, step: int) -> None:
+        """Apply what holds at an optimizer step: layer groups when they change, rates always."""
+        state = self.state_at(step)
+        if self.current is None or state.phase != self.current.phase:
+            self._restore_best(state, step)
+        self._measuring.begin(state)
+        factors = state.resolve(self.switch.groups, self._measuring.measured)
+        if self.current != state or factors.keys() != self.factors.keys():
+            self._enter(state, factors)
+        self._rate(factors)
+        self._rates.follow(state.curve(min(step, self.total_steps - 1)))
+
+    def before_update(self, step: int) -> None:
+        """Take the gradients of a step: measure them, and miss none that should be there."""
+        assert self.current is not None
+        if self._first_gradients:
+            self._first_gradients = False
+            self._warn_without_gradient()
+        self._measuring.observe(self.current, step)
+        choice = self.current.settings.choose
+        if choice is not None and choice.by == "relative_gradient":
+            measured = self._measuring.measured
+            self._rate(self.current.resolve(self.switch.groups, measured))
+        self._bases = self._rates.bases()  # the scheduler moves on before anything is logged
+
+    def evaluated(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Take the metrics of an evaluation."""
+        if self.current is not None:
+            self._watch.observe(self.current, step, metrics)
+
+    def logged(self) -> dict[str, float]:
+        """Return the phase and the number of weights that train."""
+        assert self.current is not None
+        return {"phase": self.current.phase, "trainable_parameters": self.trainable_parameters}
+
+    def logged_rates(self) -> dict[str, float]:
+        """Return the rate of each layer group in the last step, and the highest of them."""
+        rates = self._rates.rates(self._bases, self._members)
+        by_group = {f"rate/{name}": rate for name, rate in rates.items()}
+        return {"learning_rate": max(rates.values(), default=0.0), **by_group}
+
+    def restore_base(self, tensors: Tensors) -> None:
+        """Put back base weights that Trainer does not know to load."""
+        copy_into(self.switch.model, tensors)
+
+    def close(self) -> None:
+        """Leave model and optimizer as they were."""
+        self._rates.remove()
+        self._carried.remove()
+        self.switch.restore()
+        for module in self._unasked:
+            module.enable_input_require_grads()
+
+    def _digest(self) -> str:
+        names = self.switch.names
+        return digest(p for name in names for p in self.switch.parameters(name))
+
+    def _tensors(self) -> dict[str, Tensors]:
+        base = {
+            name: parameter.detach()
+            for group in self.switch.names
+            if group.startswith(BASE)
+            for name, parameter in self.switch.named(group).items()
+        }
+        return {"base": base, "best": self._watch.best}
+
+    def _restore_best(self, state: ScheduleState, step: int) -> None:
+        # Momentum belongs to the weights that are left behind.
+        for parameter in copy_into(self.switch.model, self._watch.take_best(state, step)):
+            self._optimizer.state.pop(parameter, None)
+
+    def _rate(self, factors: Mapping[str, float]) -> None:
+        if self.factors != factors:
+            self.factors = dict(factors)
+            self._rates.set(factors, self._members)
+
+    def _enter(self, state: ScheduleState, factors: Mapping[str, float]) -> None:
+        only = self._only(state)
+        self.trainable_parameters = self.switch.apply(factors, only)
+        self.current, self._first_gradients = state, True
+        self._release(state, factors)
+        forget_graphs(self._args)
+        logger.info(
+            "%s, steps %d to %d: %s train (%s weights)",
+            state.label,
+            state.start,
+            state.end,
+            ", ".join(factors),
+            f"{self.trainable_parameters:,}",
+        )
+
+    def _only(self, state: ScheduleState) -> frozenset[str] | None:
+        partial = state.partial(self.switch.groups)
+        if not partial:
+            return None
+        names = (n for n in state.resolve(self.switch.groups) if n not in partial)
+        whole = {name for group in names for name in self.switch.named(group)}
+        return frozenset({*whole, *self._measuring.measured.matrices})
+
+    def _release(self, state: ScheduleState, factors: Mapping[str, float]) -> None:
+        """Free the optimizer state of what is frozen for good, or until it is drawn again."""
+        later: set[str] = set()
+        for other in self.schedule.states(
+            self.total_steps, steps_per_epoch=self.steps_per_epoch, plateaus=self._watch.plateaus
+        ):
+            if other.phase > state.phase:
+                later.update(other.resolve(self.switch.groups))
+                later.update(self.switch.names if other.settings.choose else ())
+        for name in self.switch.names:
+            if name not in later:
+                for parameter in self.switch.parameters(name):
+                    if not self.switch.is_trained(parameter):
+                        self._optimizer.state.pop(parameter, None)
+
+    def _warn_without_gradient(self) -> None:
+        assert self.current is not None
+        for name in self.factors:
+            held = [p for p in self.switch.parameters(name) if self.switch.is_trained(p)]
+            if held and all(parameter.grad is None for parameter in held):
+                logger.warning(
+                    '%s trains layer group "%s", but the loss does not depend on it: its '
+                    "%d parameters got no gradient and do not move",
+                    self.current.label,
+                    name,
+                    len(held),
+                )
+
+
+def forget_graphs(args: TrainingArguments) -> None:
+    """Let compiled graphs go: their backward has the parameters that need gradients built in."""
+    if args.torch_compile:
+        torch._dynamo.reset()

@@ -1,0 +1,34 @@
+"""The place of a callback among the others of its Trainer."""
+
+from __future__ import annotations
+
+import sys
+
+from transformers import TrainerCallback
+from transformers.trainer_callback import CallbackHandler
+
+__all__ = ["move_to_front"]
+
+
+def move_to_front(callback: TrainerCallback) -> bool:
+    """Let a callback run before all others, so that reporters see what it adds to the logs.
+
+    Trainer calls the reporters of `report_to` before the callbacks that it was given, and hands
+    callbacks no way to reach their list; it is found in the handler that is calling.
+
+    Args:
+        callback: the callback in one of whose events this is called.
+
+    Returns:
+        whether the handler was found.
+    """
+    frame = sys._getframe(1)
+    while frame is not None:
+        handler = frame.f_locals.get("self")
+        if isinstance(handler, CallbackHandler) and callback in handler.callbacks:
+            # The handler is iterating: whoever is before moves one place on, and is not run twice.
+            handler.callbacks.remove(callback)
+            handler.callbacks.insert(0, callback)
+            return True
+        frame = frame.f_back  # type: ignore[assignment]
+    return False

@@ -1,0 +1,131 @@
+"""Training runs in processes of their own, which can be killed at any moment."""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import os
+import signal
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from multiprocessing import forkserver
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import peft.peft_model
+import pytest
+import torch
+import transformers.modeling_utils
+from transformers.trainer_callback import TrainerState
+
+from hf_transfer_plugin.adapt.schedules import FreezingSchedule
+from hf_transfer_plugin.callbacks import complete_checkpoints
+from hf_transfer_plugin.callbacks.freezing import FreezingCallback
+from hf_transfer_plugin.checkpoints import without_bars
+from tests.callbacks.tiny import MODELS, tensors, trainer
+
+KILLED = -signal.SIGKILL
+# name -> kind of model, schedule
+CASES: dict[str, tuple[str, Callable[[], FreezingSchedule]]] = {
+    "lp_ft": ("bert", partial(FreezingSchedule.lp_ft, 0.5, rate=0.5)),
+    "gradual": ("bert", partial(FreezingSchedule.gradual_unfreezing, 2)),
+    "chain_thaw": ("bert", partial(FreezingSchedule.chain_thaw, 2)),
+    "lora": ("lora", partial(FreezingSchedule.lp_ft, 0.5, rate=0.5)),
+}
+# What writes a file of a checkpoint: each takes its path second.
+WRITERS: tuple[tuple[Any, str], ...] = (
+    (torch, "save"),
+    (transformers.modeling_utils, "safe_save_file"),
+    (peft.peft_model, "safe_save_file"),
+    (TrainerState, "save_to_json"),
+)
+
+
+# Saving is slow the first time, and children are forked from a process that imported this. The
+# thread of a progress bar would leave them locks that nobody opens.
+with without_bars(), tempfile.TemporaryDirectory() as _folder:
+    for _kind in {kind for kind, _ in CASES.values()}:
+        MODELS[_kind]().save_pretrained(_folder)
+
+
+def start_server() -> None:
+    """Start the process that children are forked from, with everything imported."""
+    forked = multiprocessing.get_context("forkserver")
+    forked.set_forkserver_preload([__name__, "pytest"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+        forkserver.ensure_running()
+
+
+def stop_server() -> None:
+    """End that process, which holds as much memory as this one."""
+    forkserver._forkserver._stop()  # type: ignore[attr-defined]
+
+
+def attempt(
+    case: str,
+    folder: Path,
+    resume: str | None = None,
+    *,
+    kill_after: float | None = None,
+    die_in: str = "",
+) -> tuple[int, float]:
+    """Train in a new process, and kill it so many seconds after training began.
+
+    Returns:
+        The exit code, and how long it trained.
+    """
+    forked = multiprocessing.get_context("forkserver")
+    receiver, sender = forked.Pipe(duplex=False)
+    process = forked.Process(
+        target=_train, args=(case, folder, resume, sender, die_in), daemon=True
+    )
+    process.start()
+    sender.close()
+    try:
+        began = receiver.recv()
+        if kill_after is not None:
+            time.sleep(max(0.0, began + kill_after - time.monotonic()))
+            process.kill()
+        process.join(60)
+    finally:
+        process.kill()
+    assert process.exitcode is not None
+    return process.exitcode, time.monotonic() - began
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    """Return the weights that a finished run left."""
+    loaded: dict[str, torch.Tensor] = torch.load(folder / "weights.pt", weights_only=True)
+    return loaded
+
+
+def _train(case: str, folder: Path, resume: str | None, began: Connection, die_in: str) -> None:
+    torch.set_num_threads(1)
+    gc.freeze()  # or Trainer's gc.collect() would copy all memory that is shared with the server
+    complete_checkpoints.STILL_SECONDS = 0.01  # no other run lives in these folders
+    kind, schedule = CASES[case]
+    model = MODELS[kind]()
+    callback = FreezingCallback(schedule())
+    run = trainer(model, folder, callback, save_strategy="steps", save_steps=1)
+    for owner, name in WRITERS if die_in else ():
+        setattr(owner, name, _deadly(getattr(owner, name), die_in))
+    began.send(time.monotonic())
+    run.train(resume_from_checkpoint=resume)
+    torch.save(tensors(model), folder / "weights.pt")
+
+
+def _deadly(write: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """Return a writer that ends the process half way through the file of this name."""
+
+    def wrapped(content: Any, path: Any, *args: Any, **options: Any) -> Any:
+        written = write(content, path, *args, **options)
+        if str(path).endswith(name):
+            os.truncate(path, os.path.getsize(path) // 2)
+            os.kill(os.getpid(), signal.SIGKILL)
+        return written
+
+    return wrapped
