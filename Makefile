@@ -3,13 +3,22 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test quality clean
+.PHONY: demo test test-deepspeed quality clean
 
 demo: $(VENV)/.demo
 	$(BIN)/hf-tl demo
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# The first start compiles C++ for minutes.
+test-deepspeed: .venv-deepspeed/.test
+	DS_ACCELERATOR=cpu .venv-deepspeed/bin/python -m pytest tests/deepspeed
+
+.venv-deepspeed/.test: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-deepspeed
+	.venv-deepspeed/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[test]' deepspeed
+	touch $@
 
 quality: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -29,4 +38,4 @@ $(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/bin/python
 	touch $@ $(VENV)/.demo
 
 clean:
-	rm -rf $(VENV) build dist runs .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-deepspeed build dist runs .pytest_cache .mypy_cache .ruff_cache

@@ -12,6 +12,7 @@ from hf_transfer_plugin.version import __version__
 
 if TYPE_CHECKING:
     from hf_transfer_plugin.adapt.schedules import FreezingSchedule
+    from hf_transfer_plugin.callbacks.complete_checkpoints import last_complete_checkpoint
     from hf_transfer_plugin.callbacks.freezing import FreezingCallback
     from hf_transfer_plugin.command_session import session
     from hf_transfer_plugin.config import RunConfig, load_config
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from hf_transfer_plugin.processes import require_processes
     from hf_transfer_plugin.records import (
         Candidate,
+        Choice,
         DataSpec,
         DataSummary,
         Phase,
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Candidate",
+    "Choice",
     "DataSpec",
     "DataSummary",
     "Explanation",
@@ -63,6 +66,7 @@ __all__ = [
     "controls",
     "explain",
     "judge",
+    "last_complete_checkpoint",
     "layer_groups",
     "load_config",
     "load_data",
@@ -76,6 +80,7 @@ __all__ = [
 
 _HOMES = {
     "adapt.schedules": ("FreezingSchedule",),
+    "callbacks.complete_checkpoints": ("last_complete_checkpoint",),
     "callbacks.freezing": ("FreezingCallback",),
     "config": ("RunConfig", "load_config"),
     "data": ("load_data",),
@@ -89,6 +94,7 @@ _HOMES = {
     "processes": ("require_processes",),
     "records": (
         "Candidate",
+        "Choice",
         "DataSpec",
         "DataSummary",
         "Phase",

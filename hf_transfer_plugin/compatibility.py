@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from hf_transfer_plugin.adapt.schedule_state import BASE, ScheduleState
 from hf_transfer_plugin.adapt.schedules import FreezingSchedule
 from hf_transfer_plugin.errors import ScheduleError
-from hf_transfer_plugin.phase_costs import PhaseGroups
+from hf_transfer_plugin.phase_costs import PhaseGroups, switch_of
 from hf_transfer_plugin.run_settings import RunSettings, scheduler_factors
 
 if TYPE_CHECKING:
@@ -18,28 +18,9 @@ if TYPE_CHECKING:
 
     from hf_transfer_plugin.callbacks.group_switch import GroupSwitch
 
-__all__ = ["findings", "switch_of"]
+__all__ = ["findings"]
 
 _TINY = 0.1
-
-
-def switch_of(model: nn.Module, schedule: FreezingSchedule) -> GroupSwitch:
-    """Return the layer groups of a model with all that the schedule may train; it stays as it is.
-
-    Raises:
-        ScheduleError: when the schedule trains weights under adapters and there are none.
-    """
-    from hf_transfer_plugin.callbacks.base_weights import thaw_base
-    from hf_transfer_plugin.callbacks.group_switch import GroupSwitch
-    from hf_transfer_plugin.callbacks.pinning import Pins
-
-    frozen = [p for p in model.parameters() if not p.requires_grad]
-    try:
-        base = thaw_base(model, schedule)
-        return GroupSwitch(model, Pins("eval", dropout=False), base)
-    finally:
-        for parameter in frozen:
-            parameter.requires_grad_(False)
 
 
 @dataclass(frozen=True)

@@ -110,8 +110,8 @@ def _explain_model(
     work: StepWork,
     frozen: tuple[str, bool],
 ) -> Explanation:
-    from hf_transfer_plugin.compatibility import findings, switch_of
-    from hf_transfer_plugin.phase_costs import phase_costs
+    from hf_transfer_plugin.compatibility import findings
+    from hf_transfer_plugin.phase_costs import phase_costs, switch_of
 
     steps = settings.max_steps
     if steps <= 0:

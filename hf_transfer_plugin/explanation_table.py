@@ -39,7 +39,7 @@ def compact_groups(names: Sequence[str], groups: Sequence[str]) -> str:
     Example:
         >>> every = ("embeddings", "layer.0", "layer.1", "layer.2", "neck", "head")
         >>> compact_groups(every[2:], every)
-        'top 2: layer.1-2, neck, head'
+        'layer.1 up'
         >>> compact_groups(("embeddings", "layer.0"), every)
         'embeddings, layer.0'
     """
@@ -54,16 +54,16 @@ def compact_groups(names: Sequence[str], groups: Sequence[str]) -> str:
 def _compact(names: tuple[str, ...], groups: Sequence[str]) -> str:
     if names == tuple(groups):
         return "all"
+    blocks = [name for name in names if name.rpartition(".")[2] not in ROLES]
+    if names == tuple(groups[len(groups) - len(names) :]) and names[0] in blocks:
+        return f"{names[0]} up"
     runs: list[list[str]] = []
     for name in names:
         if runs and _follows(runs[-1][-1], name):
             runs[-1].append(name)
         else:
             runs.append([name])
-    text = ", ".join(r[0] if len(r) == 1 else f"{r[0]}-{_split(r[-1])[1]}" for r in runs)
-    blocks = [name for name in names if name.rpartition(".")[2] not in ROLES]
-    is_top = names == tuple(groups[len(groups) - len(names) :]) and names[0] in blocks
-    return f"top {len(blocks)}: {text}" if is_top else text
+    return ", ".join(r[0] if len(r) == 1 else f"{r[0]}-{_split(r[-1])[1]}" for r in runs)
 
 
 def _split(name: str) -> tuple[str, str]:
@@ -98,6 +98,13 @@ def _cells(phase: PhaseCost, explanation: Explanation) -> tuple[str, ...]:
     )
 
 
+def _rounded(count: int) -> str:
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if count >= size:
+            return f"{count / size:.3g} {letter}"
+    return str(count)
+
+
 def _opening(explanation: Explanation) -> str:
     first, last = explanation.groups[0], explanation.groups[-1]
     return (
@@ -114,7 +121,7 @@ def _footnotes(explanation: Explanation) -> list[str]:
     unit, whole = explanation.cost_unit, explanation.relative_cost
     lines = [
         f"cost: estimated work of a step against full fine-tuning, counted in {unit}",
-        "optimizer: AdamW's two states for what trains and for what trains again later",
+        "optimizer, MiB: AdamW's two states for what trains and for what trains again later",
     ]
     if whole is not None:
         lines.append(f"whole run: {whole:.0%} of the cost of full fine-tuning")
@@ -148,20 +155,21 @@ def plain_text(explanation: Explanation) -> str:
 
 def rich_table(explanation: Explanation) -> RenderableType:
     """Return the table with its notes below it, then the findings."""
-    from rich.box import SIMPLE_HEAD
     from rich.console import Group
     from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for heading in ("phase", "layer groups"):
         table.add_column(heading, overflow="fold", min_width=8)
-    for heading in ("steps", "trains", "share", "rate", "AdamW MiB", "cost"):
-        table.add_column(heading, justify="right", overflow="fold")
+    for heading in ("steps", "trains", "share", "rate", "MiB", "cost"):
+        # Half a number is worse than a narrow text.
+        table.add_column(heading, justify="right", no_wrap=True)
     for phase in explanation.phases:
-        name, groups, steps, trains, share, low, peak, memory, cost = _cells(phase, explanation)
+        name, groups, steps, _, share, low, peak, memory, cost = _cells(phase, explanation)
         rate = peak if low == peak else f"{low} to {peak}"
+        trains = _rounded(phase.trainable_parameters)
         cells = (name, groups, steps, trains, share, rate, memory.removesuffix(" MiB"), cost)
         table.add_row(*map(Text, cells))
     below = [*_notes(explanation), *_footnotes(explanation)]

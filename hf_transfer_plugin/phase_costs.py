@@ -10,19 +10,41 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from hf_transfer_plugin.adapt.schedule_state import ScheduleState
+from hf_transfer_plugin.adapt.schedules import FreezingSchedule
 from hf_transfer_plugin.explanation import PhaseCost
 from hf_transfer_plugin.phases import Choice
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from hf_transfer_plugin.callbacks.group_switch import GroupSwitch
     from hf_transfer_plugin.step_work import StepWork
 
-__all__ = ["PhaseGroups", "phase_costs"]
+__all__ = ["PhaseGroups", "phase_costs", "switch_of"]
 
 _STATES_OF_ADAM = 2
 _MIB = 2**20
 # The cost of drawn layers is the mean over the first draws.
 _DRAWS = 8
+
+
+def switch_of(model: nn.Module, schedule: FreezingSchedule) -> GroupSwitch:
+    """Return the layer groups of a model with all that the schedule may train; it stays as it is.
+
+    Raises:
+        ScheduleError: when the schedule trains weights under adapters and there are none.
+    """
+    from hf_transfer_plugin.callbacks.base_weights import thaw_base
+    from hf_transfer_plugin.callbacks.group_switch import GroupSwitch
+    from hf_transfer_plugin.callbacks.pinning import Pins
+
+    frozen = [p for p in model.parameters() if not p.requires_grad]
+    try:
+        base = thaw_base(model, schedule)
+        return GroupSwitch(model, Pins("eval", dropout=False), base)
+    finally:
+        for parameter in frozen:
+            parameter.requires_grad_(False)
 
 
 def phase_costs(
@@ -50,12 +72,12 @@ def phase_costs(
     costs = []
     for index, state in enumerate(states):
         phase = PhaseGroups(state, switch)
-        amounts, later = phase.amounts(), _later(states[index + 1 :], switch)
+        amounts = phase.amounts()
         trained = round(sum(amounts.values()))
+        # Where layers are drawn, those that are not drawn hold nothing.
+        later = frozenset() if phase.blocks else _later(states[index + 1 :], switch)
         kept = {name: amount for name, amount in held.items() if name in later}
-        ever = phase.ever_drawn() & later
-        now = {n: max(a, kept.get(n, 0.0)) for n, a in amounts.items()}
-        held = kept | now | {name: float(phase.size(name)) for name in ever}
+        held = kept | {n: max(amount, kept.get(n, 0.0)) for n, amount in amounts.items()}
         rates = {name: learning_rate * factor for name, factor in phase.factors.items()}
         before = states[index - 1] if index else None
         costs.append(
@@ -177,15 +199,6 @@ class PhaseGroups:
     def _draws(self) -> int:
         length, every = self._state.end - self._state.start, (self.choice and self.choice.every)
         return max(1, math.ceil(length / (every or 1)))
-
-    def ever_drawn(self) -> frozenset[str]:
-        """Return the blocks that are drawn at least once while the phase lasts."""
-        drawn: set[str] = set()
-        for draw in range(self._draws() if self.blocks else 0):
-            drawn.update(replace(self._state, draw=draw).drawn(self._switch.groups))
-            if len(drawn) == len(self.blocks):
-                break
-        return frozenset(drawn)
 
     def uncertain(self) -> tuple[str, ...]:
         """Return the layer groups of which a draw or a measurement decides."""

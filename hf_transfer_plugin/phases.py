@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from hf_transfer_plugin.serialization import Record
 
-__all__ = ["Choice", "Phase"]
+__all__ = ["Choice", "Phase", "Transition"]
 
 
 @dataclass(frozen=True)
@@ -80,3 +80,18 @@ class Phase(Record):
     curve: str = ""
     warmup: float = 0.0
     choose: Choice | None = None
+
+
+@dataclass(frozen=True)
+class Transition(Record):
+    """A moment of a run from which other layer groups train.
+
+    Attributes:
+        step: optimizer steps made before it.
+        phase: index of the phase that goes on or begins.
+        factors: layer group that trains from here -> factor on its learning rate, input first.
+    """
+
+    step: int
+    phase: int
+    factors: dict[str, float] = field(hash=False)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from hf_transfer_plugin.phases import Choice, Phase
+from hf_transfer_plugin.phases import Choice, Phase, Transition
 from hf_transfer_plugin.serialization import Record
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "RunResult",
     "SeedResult",
     "Task",
+    "Transition",
     "Verdict",
 ]
 

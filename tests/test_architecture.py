@@ -14,7 +14,9 @@ LAYERS = (
     {"terminal", "samples", "metrics", "processes", "layers", "layer_discovery", "layer_placement"}
     | {"layer_wrappers", "checkpoints", "data"},
     {"select", "decide", "adapt", "report"},
-    {"callbacks", "explaining", "environment", "hub", "hub_failures"},
+    {"callbacks", "explaining", "environment", "hub", "hub_failures", "compatibility"}
+    | {"explanation", "explanation_picture", "explanation_table", "phase_costs", "run_settings"}
+    | {"step_work"},
     {"train"},
     {"config", "line", "command_session"},
     {"cli"},

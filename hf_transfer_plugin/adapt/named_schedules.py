@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from hf_transfer_plugin.adapt.numbers import require_count
-from hf_transfer_plugin.adapt.phase_ends import end_to_end
+from hf_transfer_plugin.adapt.phase_ends import end_every, end_to_end
 from hf_transfer_plugin.phases import Choice, Phase
 
 __all__ = ["NAMES", "NamedSchedules"]
@@ -59,6 +59,8 @@ class NamedSchedules:
         head_fraction: float | None = None,
         final_fraction: float | None = None,
         train_all: bool = True,
+        every_epochs: float | None = None,
+        every_steps: int | None = None,
     ) -> Self:
         """Thaw from the head down, a few layers at a time (ULMFiT, Howard & Ruder 2018).
 
@@ -73,15 +75,22 @@ class NamedSchedules:
             final_fraction: share of the run for the last phase; None: as long as the others.
             train_all: end with a phase that trains everything, embeddings included; otherwise
                 end with the last of the `layers`.
+            every_epochs: epochs from one transition to the next, in place of shares of the run;
+                the last phase takes what is left.
+            every_steps: the same in optimizer steps.
+
+        Raises:
+            ScheduleError: for numbers out of range, and for shares beside epochs or steps.
         """
         require_count(layers, "layers", 1)
         require_count(per_phase, "per_phase", 1)
         depths = [*range(0, layers, per_phase), layers]
         phases = [_top(depth) for depth in depths] + [Phase(("*",), name="full")] * bool(train_all)
         fixed = {0: head_fraction, len(phases) - 1: final_fraction}
-        return cls(
-            end_to_end(phases, {i: share for i, share in fixed.items() if share is not None})
-        )
+        shares = {index: share for index, share in fixed.items() if share is not None}
+        if every_epochs is None and every_steps is None:
+            return cls(end_to_end(phases, shares))
+        return cls(end_every(phases, shares, every_epochs, every_steps))
 
     @classmethod
     def lp_ft(cls, fraction: float = 0.3, rate: float = 1.0) -> Self:

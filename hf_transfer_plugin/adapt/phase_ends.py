@@ -11,7 +11,7 @@ from hf_transfer_plugin.adapt.phase_rules import fixed_ends, phase_label
 from hf_transfer_plugin.errors import ScheduleError
 from hf_transfer_plugin.phases import Phase
 
-__all__ = ["end_to_end", "phase_bounds"]
+__all__ = ["end_every", "end_to_end", "phase_bounds"]
 
 
 def phase_bounds(
@@ -127,4 +127,37 @@ def end_to_end(phases: Sequence[Phase], shares: Mapping[int, float]) -> tuple[Ph
     lengths = [shares.get(index, left / max(free, 1)) for index in range(len(phases))]
     sums: Iterable[float] = (math.fsum(lengths[: i + 1]) for i in range(len(phases) - 1))
     ended = (replace(p, until_fraction=round(e, 12)) for p, e in zip(phases, sums, strict=False))
+    return (*ended, phases[-1])
+
+
+def end_every(
+    phases: Sequence[Phase],
+    shares: Mapping[int, float],
+    epochs: float | None,
+    steps: int | None,
+) -> tuple[Phase, ...]:
+    """Return the phases with ends at equal distances; the last has none.
+
+    Args:
+        phases: first to last, without ends.
+        shares: shares of the run that were asked for as well.
+        epochs: epochs of a phase.
+        steps: optimizer steps of a phase.
+
+    Raises:
+        ScheduleError: when more than one way to end a phase is given.
+    """
+    if shares or (epochs is not None and steps is not None):
+        raise ScheduleError(
+            f"every_epochs is {epochs}, every_steps is {steps}, and {len(shares)} shares of the "
+            "run are given",
+            "one way to say how long a phase lasts",
+            "keep every_epochs, every_steps, or head_fraction and final_fraction",
+        )
+    if steps is not None:
+        require_count(steps, "every_steps", 1)
+        ended = [replace(p, until_step=(i + 1) * steps) for i, p in enumerate(phases[:-1])]
+    else:
+        each = require_number(epochs, "every_epochs")
+        ended = [replace(p, until_epoch=(i + 1) * each) for i, p in enumerate(phases[:-1])]
     return (*ended, phases[-1])

@@ -14,6 +14,9 @@ from hf_transfer_plugin.layers import layer_groups, select_groups
 
 __all__ = ["copy_into", "has_adapters", "thaw_base", "trains_base"]
 
+# PEFT trains a copy of what is in modules_to_save; the module itself is kept and never runs.
+_REPLACED = ".original_module."
+
 
 def has_adapters(model: nn.Module) -> bool:
     """Tell whether PEFT has added anything to the model."""
@@ -28,7 +31,7 @@ def trains_base(schedule: FreezingSchedule) -> bool:
     return any(selector.startswith(BASE) for phase in schedule.phases for selector in phase.train)
 
 
-def thaw_base(model: nn.Module, schedule: FreezingSchedule) -> frozenset[str]:
+def thaw_base(model: nn.Module, schedule: FreezingSchedule) -> list[str]:
     """Make the base weights trainable that any phase trains, before the optimizer is built.
 
     Returns:
@@ -44,7 +47,7 @@ def thaw_base(model: nn.Module, schedule: FreezingSchedule) -> frozenset[str]:
         if selector.startswith(BASE)
     ]
     if not selectors:
-        return frozenset()
+        return []
     if not has_adapters(model):
         raise ScheduleError(
             f"the schedule trains {BASE}{selectors[0]}, and {type(model).__name__} has no adapters",
@@ -56,7 +59,7 @@ def thaw_base(model: nn.Module, schedule: FreezingSchedule) -> frozenset[str]:
         name
         for group in select_groups(groups, selectors)
         for name in groups[group].parameter_names
-        if not by_name[name].requires_grad
+        if not by_name[name].requires_grad and _REPLACED not in name
     ]
     for name in thawed:
         if not by_name[name].is_floating_point():
@@ -66,7 +69,7 @@ def thaw_base(model: nn.Module, schedule: FreezingSchedule) -> frozenset[str]:
                 "load the model without quantization, or keep its base frozen",
             )
         by_name[name].requires_grad_(True)
-    return frozenset(thawed)
+    return thawed
 
 
 @torch.no_grad()

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-
-from hf_transfer_plugin.callbacks.group_rates import torch_optimizer
+from torch.optim import Optimizer
 
 __all__ = ["CarriedTensors", "Tensors", "tensors_in"]
 
@@ -24,12 +23,11 @@ class CarriedTensors:
     parameter groups.
 
     Args:
-        optimizer: what Trainer gives to callbacks.
+        optimizer: the optimizer of torch.
         collect: called at each save; returns kind -> name -> tensor.
     """
 
-    def __init__(self, optimizer: Any, collect: Callable[[], dict[str, Tensors]]) -> None:
-        optimizer = torch_optimizer(optimizer)
+    def __init__(self, optimizer: Optimizer, collect: Callable[[], dict[str, Tensors]]) -> None:
         self.loaded: dict[str, Tensors] = optimizer.param_groups[0].pop(_KEY, {})
         self._collect = collect
         self._handle = optimizer.register_state_dict_post_hook(self._add)

@@ -58,6 +58,9 @@ class FreezingCallback(TrainerCallback, ExportableState):
             running statistics, which rest; "keep" normalises by the batch, and the statistics
             rest; "train" normalises by the batch and moves them.
         frozen_dropout: leave the dropout of frozen layers on.
+
+    Attributes:
+        trainable_parameters: weights that trained in the last phase of the last run.
     """
 
     def __init__(
@@ -75,13 +78,14 @@ class FreezingCallback(TrainerCallback, ExportableState):
                 'use "eval", unless BatchNorm of frozen layers shall follow the new data',
             )
         self.schedule = schedule
-        self.frozen_normalization = frozen_normalization
+        self.frozen_normalization: str = frozen_normalization
         self.frozen_dropout = frozen_dropout
         self.total_steps = 0
         self.steps_per_epoch: float | None = None
         self.progress: dict[str, Any] = {}
         self._run: FreezingRun | None = None
-        self._base: frozenset[str] = frozenset()
+        self.base: list[str] = []
+        self.trainable_parameters = 0
 
     def state(self) -> dict[str, Any]:
         """Return what Trainer stores in a checkpoint: the schedule, and how far it has come."""
@@ -91,7 +95,11 @@ class FreezingCallback(TrainerCallback, ExportableState):
                 "frozen_normalization": self.frozen_normalization,
                 "frozen_dropout": self.frozen_dropout,
             },
-            "attributes": {"total_steps": self.total_steps, "progress": self._progress()},
+            "attributes": {
+                "total_steps": self.total_steps,
+                "progress": self._run.progress() if self._run is not None else self.progress,
+                "base": self.base,
+            },
         }
 
     def state_at(self, step: int) -> ScheduleState:
@@ -110,13 +118,8 @@ class FreezingCallback(TrainerCallback, ExportableState):
             step,
             self.total_steps,
             steps_per_epoch=self.steps_per_epoch,
-            plateaus=self._progress().get("watch", {}).get("plateaus", ()),
+            plateaus=self._run.plateaus if self._run is not None else self.progress["plateaus"],
         )
-
-    def _progress(self) -> dict[str, Any]:
-        if self._run is not None:
-            self.progress = self._run.progress()
-        return self.progress
 
     def on_init_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -128,7 +131,7 @@ class FreezingCallback(TrainerCallback, ExportableState):
                 set_aside_incomplete(str(args.output_dir), world_size=args.world_size)
         if kwargs["model"] is not None:
             translate_names(kwargs["model"])
-            self._base = thaw_base(kwargs["model"], self.schedule)
+            self.base = thaw_base(kwargs["model"], self.schedule)
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -139,13 +142,14 @@ class FreezingCallback(TrainerCallback, ExportableState):
         self.progress = self._check_checkpoint(state)
         model: nn.Module = kwargs["model"]
         pins = Pins(self.frozen_normalization, self.frozen_dropout)
-        switch = GroupSwitch(model, pins, self._base)
+        switch = GroupSwitch(model, pins, self.base)
         per_epoch = _steps_per_epoch(args, kwargs.get("train_dataloader"))
         run = FreezingRun(
             self.schedule, switch, args, state, kwargs["optimizer"], per_epoch, self.progress
         )
         try:
-            check_run(run, args, state, kwargs["optimizer"])
+            weights = self.progress.get("weights", "")
+            check_run(run, args, state, kwargs["optimizer"], weights)
             run.before_step(state.global_step)
         except BaseException:
             run.close()
@@ -192,7 +196,7 @@ class FreezingCallback(TrainerCallback, ExportableState):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         """Leave the model as trainable as it was, in no pinned mode."""
-        if self._run is not None and self._base and args.load_best_model_at_end:
+        if self._run is not None and self.base and args.load_best_model_at_end:
             # Trainer has just loaded the adapters of the best checkpoint, and these alone.
             best = state.best_model_checkpoint
             self._run.restore_base(tensors_in(best).get("base", {}) if best else {})
@@ -228,6 +232,7 @@ class FreezingCallback(TrainerCallback, ExportableState):
     def _close(self) -> None:
         if self._run is not None:
             self.progress = self._run.progress()
+            self.trainable_parameters = self._run.trainable_parameters
             self._run.close()
         self._run = None
 

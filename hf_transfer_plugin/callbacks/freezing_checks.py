@@ -11,9 +11,10 @@ from transformers import TrainerState, TrainingArguments
 from hf_transfer_plugin.adapt.schedule_state import BASE, ScheduleState, select_trained
 from hf_transfer_plugin.adapt.schedules import FreezingSchedule
 from hf_transfer_plugin.callbacks.base_weights import has_adapters, trains_base
+from hf_transfer_plugin.callbacks.deepspeed_freezing import check_deepspeed
 from hf_transfer_plugin.callbacks.freezing_run import FreezingRun
-from hf_transfer_plugin.callbacks.group_rates import torch_optimizer
 from hf_transfer_plugin.callbacks.group_switch import GroupSwitch
+from hf_transfer_plugin.callbacks.loaded_weights import check_loaded
 from hf_transfer_plugin.errors import ScheduleError
 
 __all__ = ["check_distributed", "check_resumed", "check_run"]
@@ -22,24 +23,35 @@ logger = logging.getLogger(__name__)
 
 
 def check_run(
-    run: FreezingRun, args: TrainingArguments, state: TrainerState, optimizer: Any
+    run: FreezingRun, args: TrainingArguments, state: TrainerState, optimizer: Any, weights: str
 ) -> None:
     """Check all that can be known before the first step.
+
+    Args:
+        run: the run that begins or goes on.
+        args: its arguments.
+        state: its state.
+        optimizer: what Trainer gives to callbacks.
+        weights: digest of the weights in the checkpoint it goes on from; empty when unknown.
 
     Raises:
         ScheduleError: naming what does not fit the schedule.
     """
     states = run.schedule.states(run.total_steps, steps_per_epoch=run.steps_per_epoch)
-    _check_phases(states, run.switch, optimizer)
-    check_distributed(states, run.switch, args)
+    _check_phases(states, run)
+    if run.weights.in_backward:
+        check_deepspeed(states, run.weights, run.switch.model)
+    else:
+        check_distributed(states, run.switch, args)
     _check_evaluation(states, args)
     _check_base(run, args, state)
+    check_loaded(weights, run.digest(), state.global_step)
 
 
-def _check_phases(states: Sequence[ScheduleState], switch: GroupSwitch, optimizer: Any) -> None:
+def _check_phases(states: Sequence[ScheduleState], run: FreezingRun) -> None:
     """Check that each phase selects something that can train and that the optimizer steps."""
-    groups = torch_optimizer(optimizer).param_groups
-    held = {id(p) for group in groups for p in group["params"]}
+    switch = run.switch
+    held = {id(p) for group in run.weights.groups() for p in group}
     tied = switch.tied()
     for state in states:
         label, names = state.label, state.resolve(switch.groups)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -13,10 +13,11 @@ from hf_transfer_plugin.adapt.schedule_state import BASE, ScheduleState
 from hf_transfer_plugin.adapt.schedules import FreezingSchedule
 from hf_transfer_plugin.callbacks.base_weights import copy_into
 from hf_transfer_plugin.callbacks.carried_tensors import CarriedTensors, Tensors
-from hf_transfer_plugin.callbacks.group_rates import GroupRates, torch_optimizer
+from hf_transfer_plugin.callbacks.deepspeed_freezing import stepped_weights
+from hf_transfer_plugin.callbacks.group_rates import GroupRates
 from hf_transfer_plugin.callbacks.group_switch import GroupSwitch
 from hf_transfer_plugin.callbacks.input_gradients import without_input_gradients
-from hf_transfer_plugin.callbacks.loaded_weights import check_loaded, digest
+from hf_transfer_plugin.callbacks.loaded_weights import digest
 from hf_transfer_plugin.callbacks.measuring import Measuring
 from hf_transfer_plugin.callbacks.plateau import PlateauWatch
 
@@ -49,20 +50,22 @@ class FreezingRun:
         progress: Mapping[str, Any],
     ) -> None:
         self.schedule, self.switch = schedule, switch
-        self._args, self._optimizer = args, torch_optimizer(optimizer)
+        self._args = args
+        self.weights = stepped_weights(optimizer)
         self.total_steps, self.steps_per_epoch = state.max_steps, steps_per_epoch
         self.current: ScheduleState | None = None
         self.factors: dict[str, float] = {}
         self.trainable_parameters = 0
-        self._carried = CarriedTensors(optimizer, self._tensors)
+        self._carried = CarriedTensors(self.weights.optimizer, self._tensors)
         loaded = self._carried.loaded
         self._measuring = Measuring(switch, progress.get("measured"))
-        self._watch = PlateauWatch(switch, args, progress.get("watch"), loaded.get("best"))
+        self._watch = PlateauWatch(
+            switch, args, progress.get("plateaus", ()), progress.get("watch"), loaded.get("best")
+        )
         self.has_loaded_base = "base" in loaded
         if state.global_step:
             copy_into(switch.model, loaded.get("base", {}))
-            check_loaded(progress.get("weights", ""), self._digest(), state.global_step)
-        self._rates = GroupRates(optimizer)
+        self._rates = GroupRates(self.weights)
         self._unasked: list[PreTrainedModel] = []
         if args.activation_checkpointing:
             self._unasked = without_input_gradients(switch.model, args)
@@ -73,10 +76,16 @@ class FreezingRun:
     def progress(self) -> dict[str, Any]:
         """Return what a resumed run must know beside the step, for JSON."""
         return {
+            "plateaus": list(self.plateaus),
             "measured": self._measuring.record(),
             "watch": self._watch.record(),
-            "weights": self._digest(),
+            "weights": self.digest(),
         }
+
+    @property
+    def plateaus(self) -> Sequence[int]:
+        """The steps at which phases that wait for a plateau have ended."""
+        return self._watch.plateaus
 
     def state_at(self, step: int) -> ScheduleState:
         """Return what holds at an optimizer step."""
@@ -84,11 +93,18 @@ class FreezingRun:
             min(step, self.total_steps),
             self.total_steps,
             steps_per_epoch=self.steps_per_epoch,
-            plateaus=self._watch.plateaus,
+            plateaus=self.plateaus,
         )
 
     def before_step(self, step: int) -> None:
         """Apply what holds at an optimizer step: layer groups when they change, rates always."""
+        self._apply(step)
+        self._bases = self._rates.bases()  # the scheduler moves on before anything is logged
+
+    def _apply(self, step: int) -> None:
+        if self.current is not None and self._lasts(self.current, step):
+            self._rates.follow(self.current.curve(step))
+            return
         state = self.state_at(step)
         if self.current is None or state.phase != self.current.phase:
             self._restore_best(state, step)
@@ -99,9 +115,16 @@ class FreezingRun:
         self._rate(factors)
         self._rates.follow(state.curve(min(step, self.total_steps - 1)))
 
+    def _lasts(self, state: ScheduleState, step: int) -> bool:
+        """Tell at little cost, at each step, that nothing but a curve can have changed."""
+        ended = self.plateaus and self.plateaus[-1] == step
+        return state.settings.choose is None and state.start <= step < state.end and not ended
+
     def before_update(self, step: int) -> None:
         """Take the gradients of a step: measure them, and miss none that should be there."""
         assert self.current is not None
+        if self.weights.in_backward:
+            return  # the step has been made
         if self._first_gradients:
             self._first_gradients = False
             self._warn_without_gradient()
@@ -110,7 +133,6 @@ class FreezingRun:
         if choice is not None and choice.by == "relative_gradient":
             measured = self._measuring.measured
             self._rate(self.current.resolve(self.switch.groups, measured))
-        self._bases = self._rates.bases()  # the scheduler moves on before anything is logged
 
     def evaluated(self, step: int, metrics: Mapping[str, float]) -> None:
         """Take the metrics of an evaluation."""
@@ -136,11 +158,13 @@ class FreezingRun:
         """Leave model and optimizer as they were."""
         self._rates.remove()
         self._carried.remove()
+        self.weights.remove()
         self.switch.restore()
         for module in self._unasked:
             module.enable_input_require_grads()
 
-    def _digest(self) -> str:
+    def digest(self) -> str:
+        """Return a digest of the weights that can train."""
         names = self.switch.names
         return digest(p for name in names for p in self.switch.parameters(name))
 
@@ -156,7 +180,7 @@ class FreezingRun:
     def _restore_best(self, state: ScheduleState, step: int) -> None:
         # Momentum belongs to the weights that are left behind.
         for parameter in copy_into(self.switch.model, self._watch.take_best(state, step)):
-            self._optimizer.state.pop(parameter, None)
+            self.weights.forget(parameter)
 
     def _rate(self, factors: Mapping[str, float]) -> None:
         if self.factors != factors:
@@ -167,7 +191,7 @@ class FreezingRun:
         only = self._only(state)
         self.trainable_parameters = self.switch.apply(factors, only)
         self.current, self._first_gradients = state, True
-        self._release(state, factors)
+        self._release(state)
         forget_graphs(self._args)
         logger.info(
             "%s, steps %d to %d: %s train (%s weights)",
@@ -186,20 +210,22 @@ class FreezingRun:
         whole = {name for group in names for name in self.switch.named(group)}
         return frozenset({*whole, *self._measuring.measured.matrices})
 
-    def _release(self, state: ScheduleState, factors: Mapping[str, float]) -> None:
+    def _release(self, state: ScheduleState) -> None:
         """Free the optimizer state of what is frozen for good, or until it is drawn again."""
-        later: set[str] = set()
-        for other in self.schedule.states(
-            self.total_steps, steps_per_epoch=self.steps_per_epoch, plateaus=self._watch.plateaus
-        ):
-            if other.phase > state.phase:
-                later.update(other.resolve(self.switch.groups))
-                later.update(self.switch.names if other.settings.choose else ())
+        kept: set[str] = set()
+        choice = state.settings.choose
+        if choice is None or choice.by != "random":
+            states = self.schedule.states(
+                self.total_steps, steps_per_epoch=self.steps_per_epoch, plateaus=self.plateaus
+            )
+            for later in states[state.phase + 1 :]:
+                # What a phase will choose is not known yet.
+                kept.update(self.switch.names if later.settings.choose else ())
+                kept.update(later.resolve(self.switch.groups))
         for name in self.switch.names:
-            if name not in later:
-                for parameter in self.switch.parameters(name):
-                    if not self.switch.is_trained(parameter):
-                        self._optimizer.state.pop(parameter, None)
+            for parameter in self.switch.parameters(name):
+                if name not in kept and not self.switch.is_trained(parameter):
+                    self.weights.forget(parameter)
 
     def _warn_without_gradient(self) -> None:
         assert self.current is not None

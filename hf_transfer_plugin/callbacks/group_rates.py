@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 import torch
-from accelerate.optimizer import AcceleratedOptimizer
 from torch import nn
-from torch.optim import Optimizer
+
+from hf_transfer_plugin.callbacks.stepped_weights import SteppedWeights, torch_optimizer
 
 __all__ = ["GroupRates", "torch_optimizer"]
-
-
-def torch_optimizer(optimizer: Any) -> Optimizer:
-    """Return the optimizer of torch inside the wrapper of accelerate."""
-    while isinstance(optimizer, AcceleratedOptimizer):
-        optimizer = optimizer.optimizer
-    return cast(Optimizer, optimizer)
 
 
 class GroupRates:
@@ -28,11 +21,11 @@ class GroupRates:
     the loading of a checkpoint.)
 
     Args:
-        optimizer: what Trainer gives to callbacks.
+        weights: what the optimizer steps.
     """
 
-    def __init__(self, optimizer: Any) -> None:
-        self._optimizer = torch_optimizer(optimizer)
+    def __init__(self, weights: SteppedWeights) -> None:
+        self._weights, self._optimizer = weights, weights.optimizer
         self._whole: list[dict[str, Any]] | None = None
         self._factors: dict[int, float] = {}
         self._curve: float | None = None
@@ -69,8 +62,8 @@ class GroupRates:
             bases: what `bases()` returned at the step in question.
             members: layer group -> its parameters.
         """
-        groups = zip(bases, self._optimizer.param_groups, strict=True)
-        by_id = {id(p): base for base, group in groups for p in group["params"]}
+        groups = zip(bases, self._weights.groups(), strict=True)
+        by_id = {id(p): base for base, group in groups for p in group}
         return {
             name: max(
                 (by_id.get(id(p), 0.0) * self._factors.get(id(p), 0.0) for p in parameters),
@@ -97,9 +90,10 @@ class GroupRates:
         pieces = []
         for index, group in enumerate(self._whole):
             by_factor: dict[float, list[torch.Tensor]] = {}
-            for parameter in group["params"]:
-                if id(parameter) in self._factors:
-                    by_factor.setdefault(self._factors[id(parameter)], []).append(parameter)
+            for stepped in group["params"]:
+                factor = self._factors.get(id(self._weights.parameter(stepped)))
+                if factor is not None:
+                    by_factor.setdefault(factor, []).append(stepped)
             base = self._base(group)
             for factor, parameters in by_factor.items():
                 pieces.append({**group, "params": parameters, "lr": base * factor, "_of": index})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from transformers import TrainingArguments
@@ -36,6 +36,7 @@ class PlateauWatch:
     Args:
         switch: the model that trains.
         args: say which metric counts.
+        plateaus: the steps of the plateaus that the resumed run has seen.
         record: what `record()` returned in the run that is resumed.
         best: best weights of the run that is resumed.
     """
@@ -44,13 +45,14 @@ class PlateauWatch:
         self,
         switch: GroupSwitch,
         args: TrainingArguments,
+        plateaus: Iterable[int] = (),
         record: Mapping[str, Any] | None = None,
         best: Tensors | None = None,
     ) -> None:
         self._switch = switch
         self._metric, self._greater = watched_metric(args)
         given = dict(record or {})
-        self.plateaus: list[int] = list(given.get("plateaus", []))
+        self.plateaus = list(plateaus)
         self._phase: int = given.get("phase", -1)
         self._value: float | None = given.get("value")
         self._step: int = given.get("step", -1)
@@ -61,7 +63,6 @@ class PlateauWatch:
     def record(self) -> dict[str, Any]:
         """Return all but the weights, for JSON."""
         return {
-            "plateaus": self.plateaus,
             "phase": self._phase,
             "value": self._value,
             "step": self._step,

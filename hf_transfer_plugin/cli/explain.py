@@ -19,14 +19,10 @@ Picture = Annotated[
 
 def command(source: Source, overrides: Overrides = None, picture: Picture = None) -> None:
     """Say per phase what trains, at which rate, and what it costs; nothing is trained."""
-    from rich.console import Console
-
-    from hf_transfer_plugin.cli.showing import say
+    from hf_transfer_plugin.cli.showing import say, show_explanation
     from hf_transfer_plugin.processes import is_first
 
     explanation = open_line(source, overrides).explain()
-    if not is_first():
-        return
-    Console(highlight=False).print(explanation)
-    if picture is not None:
+    show_explanation(explanation)
+    if picture is not None and is_first():
         say(f"\nwritten: {explanation.picture(picture)}")

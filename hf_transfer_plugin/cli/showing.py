@@ -55,7 +55,8 @@ def show_ranking(ranking: Ranking) -> None:
 
 def show_explanation(explanation: Explanation) -> None:
     """Print what the plan will do."""
-    say(f"\nHow to transfer\n{explanation}\n")
+    if is_first():
+        _console().print("\nHow to transfer", explanation, sep="\n")
 
 
 def show_verdict(verdict: Verdict) -> None:

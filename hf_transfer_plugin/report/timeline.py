@@ -189,5 +189,5 @@ def _explain_marks(
         mark = "decided while training"
         handles.append(Patch(facecolor="white", edgecolor=GREY, hatch=_HATCH, label=mark))
     if handles:
-        letters = sum(len(handle.get_label()) + 6 for handle in handles)
+        letters = sum(len(str(handle.get_label())) + 6 for handle in handles)
         legend(figure, [*handles], len(handles) if letters < _LEGEND_LETTERS else 2)

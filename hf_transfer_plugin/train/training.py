@@ -20,7 +20,6 @@ from hf_transfer_plugin.callbacks.progress import ProgressBarCallback
 from hf_transfer_plugin.checkpoints import Checkpoint, without_bars
 from hf_transfer_plugin.data import Prepared, TargetData
 from hf_transfer_plugin.data import prepare as prepare_data
-from hf_transfer_plugin.layers import layer_groups, select_groups
 from hf_transfer_plugin.metrics import METRICS, classification_metrics
 from hf_transfer_plugin.processes import of_first, wait_for_all
 from hf_transfer_plugin.records import CurvePoint, Plan, SeedResult
@@ -84,13 +83,7 @@ def train_once(
     )
     if plan.task == "image-classification":
         model.to(memory_format=torch.channels_last)  # type: ignore[call-arg]
-    schedule = FreezingSchedule(plan.schedule)
-    groups = layer_groups(model)
-    last = set(select_groups(groups, schedule.phases[-1].train))
-    sizes = {name: parameter.numel() for name, parameter in model.named_parameters()}
-    trainable = sum(
-        sizes[name] for group in groups if group.name in last for name in group.parameter_names
-    )
+    freezing = FreezingCallback(FreezingSchedule(plan.schedule))
     with _scratch() as scratch:
         trainer = Trainer(
             model=model,
@@ -99,7 +92,7 @@ def train_once(
             eval_dataset=prepared.splits["validation"],
             data_collator=prepared.collate,
             compute_metrics=_metrics,
-            callbacks=[FreezingCallback(schedule)],
+            callbacks=[freezing],
         )
         trainer.remove_callback(PrinterCallback)
         with progress(f"{plan.name}, seed {seed}") as move:
@@ -113,7 +106,8 @@ def train_once(
             model.save_pretrained(folder)
         prepared.processor.save_pretrained(folder)
 
-    return Trained(result, trainable, sum(sizes.values()), save)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    return Trained(result, freezing.trainable_parameters, parameters, save)
 
 
 @contextmanager

@@ -70,6 +70,12 @@ SCHEDULES: dict[str, tuple[FreezingSchedule, int, list[str], tuple[tuple[int, in
         ["head", "layer.1", "*"],
         ((0, 3), (3, 5), (5, 10)),
     ),
+    "gradual by steps": (
+        FreezingSchedule.gradual_unfreezing(2, every_steps=2),
+        9,
+        ["top:0", "top:1", "top:2", "*"],
+        ((0, 2), (2, 4), (4, 6), (6, 9)),
+    ),
     "squeezed: a step for each": (
         FreezingSchedule.gradual_unfreezing(2, head_fraction=0.9),
         4,
@@ -98,7 +104,7 @@ def test_every_constructor_has_a_name_in_configs_and_a_case_here() -> None:
     assert constructors == set(NAMES)
     words = {"gradual": "gradual_unfreezing"}
     cases = {words.get(case, case) for case in (re.split("[ ,]", name)[0] for name in SCHEDULES)}
-    assert constructors <= cases and len(SCHEDULES) == 18
+    assert constructors <= cases and len(SCHEDULES) == 19
 
 
 @pytest.mark.parametrize("total", [3, 4, 5, 7, 19, 100, 10_001])
@@ -108,6 +114,57 @@ def test_boundaries_tile_the_run(total: int) -> None:
     assert bounds[0][0] == 0 and bounds[-1][1] == total
     assert all(left[1] == right[0] for left, right in zip(bounds, bounds[1:], strict=False))
     assert all(start < end for start, end in bounds)
+
+
+def test_phases_that_end_at_an_epoch() -> None:
+    schedule = FreezingSchedule.gradual_unfreezing(2, every_epochs=1)
+    assert schedule.boundaries(40, steps_per_epoch=9) == ((0, 9), (9, 18), (18, 27), (27, 40))
+    assert schedule.at(9, 40, steps_per_epoch=9).name == "top 1"
+    half = FreezingSchedule.gradual_unfreezing(1, every_epochs=0.5)
+    assert half.boundaries(7, steps_per_epoch=5) == ((0, 3), (3, 5), (5, 7))
+
+
+def test_phases_that_wait_for_a_plateau() -> None:
+    schedule = FreezingSchedule.gradual_unfreezing(1).with_plateau(2)
+    assert schedule.boundaries(10) == ((0, 10), (10, 10), (10, 10))
+    assert schedule.at(9, 10).phase == schedule.at(10, 10).phase == 0
+    assert schedule.boundaries(10, plateaus=[3]) == ((0, 3), (3, 10), (10, 10))
+    assert schedule.boundaries(10, plateaus=[3, 7]) == ((0, 3), (3, 7), (7, 10))
+    assert [schedule.at(step, 10, plateaus=[3, 7]).phase for step in (2, 3, 6, 7, 10)] == [
+        0,
+        1,
+        1,
+        2,
+        2,
+    ]
+
+
+def test_latest_end_of_a_phase_that_waits() -> None:
+    waits = {"until_plateau": 1, "until_step": 4}
+    schedule = FreezingSchedule.from_phases(
+        [{"train": "top:0", **waits}, {"train": "top:1", "until_plateau": 1}, {"train": "*"}]
+    )
+    assert schedule.boundaries(9) == ((0, 4), (4, 9), (9, 9))
+    # The first phase ended at its latest step, so the plateau is that of the second.
+    assert schedule.boundaries(9, plateaus=[6]) == ((0, 4), (4, 6), (6, 9))
+    assert schedule.boundaries(9, plateaus=[2, 6]) == ((0, 2), (2, 6), (6, 9))
+
+
+def test_draws_follow_from_the_step() -> None:
+    schedule = FreezingSchedule.from_phases(
+        [{"train": "head", "until_step": 3}]
+        + [{"train": "head", "choose": {"by": "random", "layers": 1, "every": 2}}]
+    )
+    assert [schedule.at(step, 8).draw for step in range(9)] == [0, 0, 0, 0, 0, 1, 1, 2, 2]
+
+
+def test_config_takes_rates_and_patience_beside_any_name() -> None:
+    config = {"name": "gradual_unfreezing", "layers": 2, "decay": 0.4, "curve": "linear"}
+    plain = FreezingSchedule.gradual_unfreezing(2).with_rates(decay=0.4, curve="linear")
+    assert FreezingSchedule.from_config(config) == plain
+    waiting = FreezingSchedule.from_config(config | {"patience": 3, "restore_best": False})
+    assert waiting == plain.with_plateau(3, restore_best=False)
+    assert FreezingSchedule.from_config(waiting.to_config()) == waiting
 
 
 def test_state_at_a_step() -> None:
@@ -210,6 +267,92 @@ ERRORS: dict[str, tuple[Build, tuple[str, ...]]] = {
         lambda: FreezingSchedule.chain_thaw(2).boundaries(3),
         ("would get no step", "each of the 4 phases", "of 3"),
     ),
+    "three ends": (
+        phases({"train": "a", "until_step": 3, "until_epoch": 1, **LR}, {"train": "*"}),
+        ("until_fraction = 0.5 and until_step = 3 and until_epoch = 1", "one of them"),
+    ),
+    "epoch of 0": (phases({"train": "a", "until_epoch": 0}, {"train": "*"}), ("until_epoch of",)),
+    "epochs of unknown length": (
+        lambda: FreezingSchedule.from_phases(
+            [{"train": "a", "until_epoch": 1}, {"train": "*"}]
+        ).boundaries(9),
+        ('phase 0 ("a") ends at an epoch', "give steps_per_epoch"),
+    ),
+    "patience of 0": (
+        phases({"train": "a", "until_plateau": 0}, {"train": "*"}),
+        ('until_plateau of phase 0 ("a") is 0',),
+    ),
+    "plateau in the last phase": (
+        phases({"train": "*", "until_plateau": 1}),
+        ("the last phase", "remove until_plateau"),
+    ),
+    "fixed end after an open one": (
+        phases({"train": "a", "until_plateau": 1}, {"train": "b", **LR}, {"train": "*"}),
+        ('phase 1 ("b") has until_fraction = 0.5, and phase 0 ("a") may last longer',),
+    ),
+    "plateau for the only phase": (
+        lambda: FreezingSchedule.full().with_plateau(2),
+        ('the only phase (phase 0 ("full"))', "EarlyStoppingCallback"),
+    ),
+    "restore_best without patience": (
+        config(name="lp_ft", restore_best=False),
+        ("key without patience: 'restore_best'",),
+    ),
+    "restore_best as text": (
+        phases({"train": "*", "restore_best": "no"}),
+        ("restore_best = 'no'", "true or false"),
+    ),
+    "decay above 1": (
+        config(name="full", decay=1.5),
+        ('decay of phase 0 ("full") is 1.5', "(0, 1]"),
+    ),
+    "no decay at all": (config(name="full", decay=0), ("decay of phase 0", "is 0")),
+    "rates as a list": (
+        phases({"train": "*", "rates": ["head"]}),
+        ("rates = ['head']", "{embeddings: 0.1}"),
+    ),
+    "rate of a group is 0": (
+        config(name="full", rates={"head": 0}),
+        ("rates[head] = 0", "leave it out of train"),
+    ),
+    "unknown curve": (
+        config(name="full", curve="cosin"),
+        ("curve = 'cosin'", "did you mean 'cosine'?"),
+    ),
+    "warm-up without curve": (config(name="full", warmup=0.1), ("warmup = 0.1 and no curve",)),
+    "warm-up of all": (config(name="full", curve="linear", warmup=1), ("warmup of", "[0, 1)")),
+    "unknown choice": (
+        phases({"train": "*", "choose": {"by": "randm"}}),
+        ("chooses by 'randm'", "did you mean 'random'?"),
+    ),
+    "unknown key of a choice": (
+        phases({"train": "*", "choose": {"by": "random", "layer": 2}}),
+        ("unknown key of choose in phase 0 'layer'", "did you mean 'layers'?"),
+    ),
+    "choice as text": (phases({"train": "*", "choose": "random"}), ("chooses by 'random'",)),
+    "choice lacks a value": (
+        phases({"train": "*", "choose": {"by": "random", "layers": 2}}),
+        ("every of", "is missing"),
+    ),
+    "choice takes no such value": (
+        phases({"train": "*", "choose": {"by": "relative_gradient", "share": 0.5}}),
+        ("share of", "takes every", "drop share"),
+    ),
+    "no layers to draw": (lambda: FreezingSchedule.lisa(0, every=2), ("layers of phase 0", "is 0")),
+    "share above 1": (lambda: FreezingSchedule.spectrum(1.5), ("share of", "is 1.5")),
+    "percentile above 100": (
+        lambda: FreezingSchedule.auto_freeze(101, every=2),
+        ("percentile of", "is 101"),
+    ),
+    "measured never": (lambda: FreezingSchedule.auto_rgn(0), ("every of", "is 0")),
+    "epochs and steps": (
+        lambda: FreezingSchedule.gradual_unfreezing(2, every_epochs=1, every_steps=2),
+        ("every_epochs is 1, every_steps is 2", "one way to say"),
+    ),
+    "epochs and shares": (
+        lambda: FreezingSchedule.gradual_unfreezing(2, every_epochs=1, head_fraction=0.5),
+        ("1 shares of the run",),
+    ),
     "step beyond the end": (
         lambda: FreezingSchedule.from_phases(
             [{"train": "head", "until_step": 9}, {"train": "*"}]
@@ -238,7 +381,7 @@ def test_errors_say_what_is_wrong(wrong: str) -> None:
 
 
 def test_table_of_errors_is_whole() -> None:
-    assert len(ERRORS) == 43
+    assert len(ERRORS) == 70
 
 
 YAML = {

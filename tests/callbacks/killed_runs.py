@@ -9,7 +9,6 @@ import signal
 import tempfile
 import time
 from collections.abc import Callable
-from functools import partial
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -21,19 +20,18 @@ import torch
 import transformers.modeling_utils
 from transformers.trainer_callback import TrainerState
 
-from hf_transfer_plugin.adapt.schedules import FreezingSchedule
 from hf_transfer_plugin.callbacks import complete_checkpoints
 from hf_transfer_plugin.callbacks.freezing import FreezingCallback
 from hf_transfer_plugin.checkpoints import without_bars
-from tests.callbacks.tiny import MODELS, tensors, trainer
+from tests.callbacks.schedule_cases import MODELS, SCHEDULES
+from tests.callbacks.tiny import tensors, trainer
 
 KILLED = -signal.SIGKILL
-# name -> kind of model, schedule
-CASES: dict[str, tuple[str, Callable[[], FreezingSchedule]]] = {
-    "lp_ft": ("bert", partial(FreezingSchedule.lp_ft, 0.5, rate=0.5)),
-    "gradual": ("bert", partial(FreezingSchedule.gradual_unfreezing, 2)),
-    "chain_thaw": ("bert", partial(FreezingSchedule.chain_thaw, 2)),
-    "lora": ("lora", partial(FreezingSchedule.lp_ft, 0.5, rate=0.5)),
+# Every schedule, on models in turn: schedule -> kind of model
+_IN_TURN = ("bert", "lora", "resnet", "efficientnet")
+CASES: dict[str, str] = {
+    name: _IN_TURN[i % 4] if _IN_TURN[i % 4] in case.models else case.models[0]
+    for i, (name, case) in enumerate(SCHEDULES.items())
 }
 # What writes a file of a checkpoint: each takes its path second.
 WRITERS: tuple[tuple[Any, str], ...] = (
@@ -47,7 +45,7 @@ WRITERS: tuple[tuple[Any, str], ...] = (
 # Saving is slow the first time, and children are forked from a process that imported this. The
 # thread of a progress bar would leave them locks that nobody opens.
 with without_bars(), tempfile.TemporaryDirectory() as _folder:
-    for _kind in {kind for kind, _ in CASES.values()}:
+    for _kind in set(CASES.values()):
         MODELS[_kind]().save_pretrained(_folder)
 
 
@@ -107,10 +105,10 @@ def _train(case: str, folder: Path, resume: str | None, began: Connection, die_i
     torch.set_num_threads(1)
     gc.freeze()  # or Trainer's gc.collect() would copy all memory that is shared with the server
     complete_checkpoints.STILL_SECONDS = 0.01  # no other run lives in these folders
-    kind, schedule = CASES[case]
-    model = MODELS[kind]()
-    callback = FreezingCallback(schedule())
-    run = trainer(model, folder, callback, save_strategy="steps", save_steps=1)
+    given, model = SCHEDULES[case], MODELS[CASES[case]]()
+    callback = FreezingCallback(given.schedule(model))
+    saved = {"save_strategy": "steps", "save_steps": 1}
+    run = trainer(model, folder, callback, **(saved | given.arguments))
     for owner, name in WRITERS if die_in else ():
         setattr(owner, name, _deadly(getattr(owner, name), die_in))
     began.send(time.monotonic())

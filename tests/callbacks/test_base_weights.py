@@ -79,3 +79,14 @@ def test_weights_that_cannot_train(tmp_path: Path) -> None:
     weight.weight = torch.nn.Parameter(weight.weight.to(torch.int8), requires_grad=False)
     with pytest.raises(ScheduleError, match=r"stored as torch.int8 and cannot train"):
         trainer(model, tmp_path, FreezingCallback(SCHEDULE))
+
+
+def test_resume_with_restored_callbacks(tmp_path: Path) -> None:
+    model = lora()
+    trainer(model, tmp_path, FreezingCallback(SCHEDULE), **SAVED).train()
+    again, callback = lora(), FreezingCallback(SCHEDULE)
+    restored = {"restore_callback_states_from_checkpoint": True}
+    run = trainer(again, tmp_path / "again", callback, **restored)
+    run.train(resume_from_checkpoint=str(tmp_path / "checkpoint-6"))
+    assert callback not in run.callback_handler.callbacks
+    assert not changed(tensors(model), tensors(again))

@@ -23,6 +23,7 @@ from hf_transfer_plugin import require_processes
 from hf_transfer_plugin.adapt.schedules import FreezingSchedule
 from hf_transfer_plugin.callbacks.freezing import FreezingCallback
 from hf_transfer_plugin.processes import end_processes
+from tests.callbacks.schedule_cases import PLATEAU
 from tests.callbacks.tiny import MODELS, Recorder, tensors, trainer
 
 PROCESSES = 2
@@ -65,6 +66,14 @@ CASES: dict[str, Case] = {
     "bert dropout": Case("bert", _lp_ft, 2, like_one=False, dropout=True),
     "resnet lp_ft": Case("resnet", _lp_ft, 2, like_one=False),
     "lora lp_ft": Case("lora", _lp_ft, 2),
+    "bert rates": Case("bert", lambda: FreezingSchedule.full().with_rates(decay=0.5), 1),
+    "bert lisa": Case("bert", lambda: FreezingSchedule.lisa(1, every=2), 2),
+    "bert rgn": Case("bert", lambda: FreezingSchedule.auto_rgn(every=2), 1),
+    "bert freeze": Case("bert", lambda: FreezingSchedule.auto_freeze(60.0, every=2), 3),
+    "bert plateau": Case(
+        "bert", lambda: FreezingSchedule.lp_ft().with_plateau(2), 2, arguments=PLATEAU
+    ),
+    "lora base": Case("lora", lambda: FreezingSchedule.adapters_first(0.5, "top:1"), 2),
 }
 KILLED = "bert dropout"  # needs the random state of both processes back
 

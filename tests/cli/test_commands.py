@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from hf_transfer_plugin import Line, Plan, RunConfig, RunResult, Verdict, load_config
 from hf_transfer_plugin.cli import app
@@ -53,7 +54,7 @@ def test_what_comes_before_training_trains_nothing(
     assert "./bert" in out and "random" in out and "tfidf" in out
     assert _files(run) == {"config.json", "data.json", "ranking.json"}
     code, out, _ = command("plan", "config.yaml")
-    assert code == 0 and "peak rate" in out and "written: run/plan.json" in out
+    assert code == 0 and "How to transfer" in out and "written: run/plan.json" in out
     assert _files(run) == {
         "config.json",
         "data.json",
@@ -63,6 +64,28 @@ def test_what_comes_before_training_trains_nothing(
     }
     code, out, _ = command("explain", "run")
     assert code == 0 and "5 optimizer steps" in out
+
+
+def test_explain_prints_a_table_and_draws(workplace: Path, command: Command) -> None:
+    schedule = "schedule={name: lp_ft, fraction: 0.4}"
+    code, out, err = command("explain", "config.yaml", schedule, "--picture", "plots/how.png")
+    assert code == 0, err
+    (head,) = (line for line in out.splitlines() if line.startswith("head "))
+    (full,) = (line for line in out.splitlines() if line.startswith("full "))
+    assert "neck, head" in head and " 0-2 " in head
+    assert " all " in full and " 2-5 " in full and full.rstrip().endswith("100%")
+    assert "findings" in out and "- dropout is off in frozen layers" in out
+    assert out.splitlines()[-1] == "written: plots/how.png"
+    with Image.open(workplace / "plots" / "how.png") as picture:
+        assert picture.format == "PNG" and picture.width == 1200
+
+
+@pytest.mark.parametrize("where", ["config.yaml/how.png", "how.svg"])
+def test_a_picture_that_cannot_be_written(where: str, workplace: Path, command: Command) -> None:
+    code, _, err = command("explain", "config.yaml", "--picture", where)
+    assert code == 2 and "error: " in err and where in err
+    assert "to do: choose another file for the picture" in err
+    assert not (workplace / "how.svg").exists()
 
 
 def test_run_then_everything_from_its_folder(
