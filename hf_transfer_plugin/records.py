@@ -232,6 +232,9 @@ class RunResult(Record):
         grid: learning rate -> validation metric of the first seed (empty without a grid).
         best_seed: seed whose weights are kept (best validation; the first one on a tie).
         data: fingerprint of the data.
+        groups: layer groups that can train, input to head, "base:NAME" (under adapters) among
+            them; empty for a baseline.
+        transitions: when which of them trained in the run of `best_seed`, first to last.
     """
 
     plan: Plan
@@ -244,6 +247,8 @@ class RunResult(Record):
     grid: Mapping[str, float] = field(default_factory=dict)
     best_seed: int = 0
     data: str = ""
+    groups: tuple[str, ...] = ()
+    transitions: tuple[Transition, ...] = ()
 
     def scores(self) -> tuple[float, ...]:
         """Return the judged test metric of each seed."""

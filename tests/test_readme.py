@@ -10,25 +10,32 @@ import torch
 import yaml
 from transformers import BertForSequenceClassification, TrainingArguments
 
-from hf_transfer_plugin import load_config
+from hf_transfer_plugin import FreezingSchedule, load_config
+from hf_transfer_plugin.adapt.named_schedules import NAMES
 from hf_transfer_plugin.cli import app
 from tests.callbacks.tiny import bert_config, examples, tensors
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SCHEDULES = (ROOT / "docs" / "schedules.md").read_text(encoding="utf-8")
 
 
-def _blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+def _blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
-def test_the_callback_in_your_own_trainer(tmp_path: Path) -> None:
-    (code,) = _blocks("python")
+def test_the_callback_in_your_own_trainer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    training, explaining = _blocks("python")
     config = bert_config()
     config.num_hidden_layers = 4
     model = BertForSequenceClassification(config)
     before = tensors(model)
     args = TrainingArguments(str(tmp_path), max_steps=8, use_cpu=True, disable_tqdm=True)
-    exec(code, {"model": model, "args": args, "train": examples(model)})
+    shown = {"model": model, "args": args, "train": examples(model)}
+    exec(training, shown)
+    exec(explaining, shown)
+    assert Path("schedule.png").stat().st_size > 10_000
     after = tensors(model)
     moved = {name for name in before if not torch.equal(before[name], after[name])}
     assert {"classifier.weight", "bert.encoder.layer.3.output.dense.weight"} <= moved
@@ -43,6 +50,17 @@ def test_the_config_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert set(yaml.safe_load(text)) == {
         "task", "run_folder", "checkpoint", "data", "schedule", "training", "seeds", "controls",
     }  # fmt: skip
+
+
+def test_the_schedules_of_the_cards(tmp_path: Path) -> None:
+    (code,) = _blocks("python", SCHEDULES)
+    shown: dict[str, object] = {}
+    exec(code, shown)
+    assert len(shown["schedule"].phases) == 3  # type: ignore[attr-defined]
+    (text,) = _blocks("yaml", SCHEDULES)
+    schedule = FreezingSchedule.from_config(yaml.safe_load(text)["schedule"])
+    assert len(schedule.phases) == 8 and schedule.phases[2].curve == "slanted_triangular"
+    assert set(re.findall(r"^\| `(\w+)\(", SCHEDULES, re.MULTILINE)) == set(NAMES)
 
 
 def test_every_command_named_exists() -> None:

@@ -23,7 +23,7 @@ from hf_transfer_plugin.callbacks.loaded_weights import translate_names
 from hf_transfer_plugin.callbacks.pinning import MODES, Pins
 from hf_transfer_plugin.callbacks.report_order import move_to_front
 from hf_transfer_plugin.errors import ScheduleError
-from hf_transfer_plugin.phases import Phase
+from hf_transfer_plugin.phases import Phase, Transition
 
 __all__ = ["FreezingCallback"]
 
@@ -61,6 +61,8 @@ class FreezingCallback(TrainerCallback, ExportableState):
 
     Attributes:
         trainable_parameters: weights that trained in the last phase of the last run.
+        transitions: what the last call of `train()` trained from which step on.
+        group_names: layer groups that could train in it, input to head.
     """
 
     def __init__(
@@ -86,6 +88,8 @@ class FreezingCallback(TrainerCallback, ExportableState):
         self._run: FreezingRun | None = None
         self.base: list[str] = []
         self.trainable_parameters = 0
+        self.transitions: list[Transition] = []
+        self.group_names: tuple[str, ...] = ()
 
     def state(self) -> dict[str, Any]:
         """Return what Trainer stores in a checkpoint: the schedule, and how far it has come."""
@@ -155,6 +159,8 @@ class FreezingCallback(TrainerCallback, ExportableState):
             run.close()
             raise
         self.total_steps, self.steps_per_epoch, self._run = state.max_steps, per_epoch, run
+        self.group_names, self.transitions = switch.names, []
+        self._note(run, state.global_step)
 
     def on_step_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -162,6 +168,7 @@ class FreezingCallback(TrainerCallback, ExportableState):
         """Enter the next phase when its first step has come, and set the learning rates."""
         if self._run is not None:
             self._run.before_step(state.global_step)
+            self._note(self._run, state.global_step)
 
     def on_pre_optimizer_step(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -228,6 +235,12 @@ class FreezingCallback(TrainerCallback, ExportableState):
             return {}
         check_resumed(stored, self.state(), state.max_steps, state.global_step)
         return dict(stored["attributes"]["progress"])
+
+    def _note(self, run: FreezingRun, step: int) -> None:
+        assert run.current is not None
+        phase, last = run.current.phase, self.transitions[-1] if self.transitions else None
+        if last is None or last.phase != phase or last.factors.keys() != run.factors.keys():
+            self.transitions.append(Transition(step, phase, dict(run.factors)))
 
     def _close(self) -> None:
         if self._run is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -59,16 +59,13 @@ class RateColors:
         """Return a colour that can be read on it."""
         return "white" if self._place(rate) > 0.45 else INK
 
-    def bar(
-        self, figure: Figure, axes: list[Axes], label: str, text: Callable[[float], str]
-    ) -> None:
+    def bar(self, figure: Figure, axes: list[Axes], label: str) -> None:
         """Draw the scale below the axes.
 
         Args:
             figure: the figure of the axes.
             axes: all of them.
             label: what the colours mean.
-            text: what to write at a rate.
         """
         from matplotlib.cm import ScalarMappable
         from matplotlib.colors import LogNorm
@@ -85,6 +82,6 @@ class RateColors:
         for tick in ticks:
             if not apart or math.log(tick / apart[-1]) > 0.15 * width:
                 apart.append(tick)
-        bar.set_ticks(apart, labels=[text(tick) for tick in apart])
+        bar.set_ticks(apart, labels=[short_rate(tick) for tick in apart])
         bar.ax.xaxis.set_minor_locator(NullLocator())
         bar.ax.tick_params(labelsize=9, labelcolor=INK)

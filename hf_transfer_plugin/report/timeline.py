@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from hf_transfer_plugin.report.canvas import GREY, INK, drawable, label_rows, legend, new_figure
 from hf_transfer_plugin.report.rate_colors import RateColors, short_rate
@@ -20,22 +22,29 @@ _HATCH = "////"
 _DASHES = (0, (4, 3))
 # Letters of a name that fit on the width of the axes; of one at an angle; of a name at least.
 _LETTERS, _SLANTED_LETTERS, _FEWEST_LETTERS = 62, 18, 12
+# Names at an angle that fit on the width of the axes.
+_MOST_SLANTED = 22
 # Letters of a rate that fit on the width of the axes.
 _RATE_LETTERS = 56
 _LEGEND_LETTERS = 74
 _MOST_WRITTEN_ROWS = 16
+# Rows that have a name each.
+_MOST_NAMED_ROWS = 60
+# Share of the width from which on cells are told apart by a white edge.
+_NARROW = 0.012
 
 
 @dataclass(frozen=True)
 class Band:
-    """One phase as it is drawn.
+    """A stretch of training in which nothing changes: a phase, or a part of one.
 
     Attributes:
-        name: written above it.
+        name: of the phase, written above it.
         start, end: where it lies.
-        rates: row -> learning rate (or factor on it); rows that are absent are frozen.
+        rates: row -> learning rate; rows that are absent are frozen.
         uncertain: rows of which a draw or a measurement decides.
         is_open: start or end are not known in advance.
+        goes_on: it belongs to the phase of the band before it.
     """
 
     name: str
@@ -44,10 +53,21 @@ class Band:
     rates: Mapping[str, float]
     uncertain: Collection[str] = ()
     is_open: bool = False
+    goes_on: bool = False
 
     def is_hatched(self, row: str) -> bool:
         """Tell whether more than the phase decides about a row that may train."""
         return row in self.rates and (self.is_open or row in self.uncertain)
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """What one row does from a start to an end; a rate of 0 means frozen."""
+
+    start: float
+    end: float
+    rate: float
+    is_hatched: bool
 
 
 def draw_timeline(
@@ -57,108 +77,143 @@ def draw_timeline(
     along: str,
     rate: str,
     curve: Sequence[tuple[float, float]] = (),
-    along_text: Callable[[float], str] = "{:g}".format,
-    rate_text: Callable[[float], str] = short_rate,
-    empty: str = "frozen",
 ) -> Figure:
     """Draw rows over training.
 
     Args:
         rows: (key in `Band.rates`, name to show), first row on top.
-        bands: phases, first to last, end to end.
-        along: name of the horizontal axis.
+        bands: first to last, end to end, none of them empty.
+        along: name of the horizontal axis, which counts steps.
         rate: what the colours mean.
         curve: (position, factor on the peak rate), drawn below; none is drawn without it.
-        along_text: text of a position.
-        rate_text: text of a rate.
-        empty: what a grey row means.
     """
-    keys, many = [key for key, _ in rows], len(rows) > _MOST_WRITTEN_ROWS
-    slanted = _is_crowded(bands)
-    main = max((0.19 if many else 0.36) * len(rows), 0.5)
+    from matplotlib.ticker import MaxNLocator
+
+    many, phases = len(rows) > _MOST_WRITTEN_ROWS, _phases(bands)
+    slanted = _is_crowded(phases)
+    main = max(0.19 * min(len(rows), _MOST_NAMED_ROWS) if many else 0.36 * len(rows), 0.5)
     height = 1.75 + main + 0.75 * slanted + (0.95 if curve else 0.0)
     ratios = {"height_ratios": [main, 0.6]} if curve else {}
     figure, axes = new_figure(height, 2 if curve else 1, 1, **ratios)
     colors = RateColors(rate for band in bands for rate in band.rates.values())
-    _draw_cells(axes[0], keys, bands, colors, rate_text)
+    _draw_rows(axes[0], {key: list(_cells(key, bands)) for key, _ in rows}, colors)
     names = [drawable(name, f"group {index + 1}", 30) for index, (_, name) in enumerate(rows)]
-    label_rows(axes[0], names, 7.5 if many else 9.5)
-    _name_phases(axes[0], bands, slanted)
+    label_rows(axes[0], _thinned(names), 7.5 if many else 9.5)
+    _name_phases(axes[0], phases, slanted)
     for one in axes:
         one.set_xlim(bands[0].start, bands[-1].end)
-        one.xaxis.set_major_formatter(lambda value, _: along_text(value))
-        for band in bands[1:]:
-            one.axvline(band.start, color=INK, linestyle=_DASHES, linewidth=0.9)
+        one.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True))
+        one.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+        for phase in phases[1:]:
+            one.axvline(phase.start, color=INK, linestyle=_DASHES, linewidth=0.9)
     if curve:
         axes[0].tick_params(axis="x", labelbottom=False)
         _draw_curve(axes[1], curve)
     axes[-1].set_xlabel(along, fontsize=10, color=INK)
     if len(colors.rates) > 1:
-        colors.bar(figure, axes, rate, rate_text)
-    _explain_marks(figure, keys, bands, empty, (colors, f"{rate}: "), rate_text)
+        colors.bar(figure, axes, rate)
+    _explain_marks(figure, [key for key, _ in rows], bands, colors, rate)
     return figure
 
 
-def _shares(bands: Sequence[Band]) -> list[float]:
-    whole = bands[-1].end - bands[0].start
-    return [(band.end - band.start) / whole for band in bands]
+def _phases(bands: Sequence[Band]) -> list[Band]:
+    """Return one band for each phase, of which only name, start and end matter."""
+    firsts = [index for index, band in enumerate(bands) if not (index and band.goes_on)]
+    return [
+        Band(bands[first].name, bands[first].start, bands[after - 1].end, {})
+        for first, after in pairwise([*firsts, len(bands)])
+    ]
 
 
-def _is_crowded(bands: Sequence[Band]) -> bool:
+def _cells(key: str, bands: Sequence[Band]) -> Iterator[_Cell]:
+    """Yield what a row does; nothing is cut where nothing changes within a phase."""
+    cell: _Cell | None = None
+    for band in bands:
+        rate, is_hatched = band.rates.get(key, 0.0), band.is_hatched(key)
+        if cell and band.goes_on and (cell.rate, cell.is_hatched) == (rate, is_hatched):
+            cell = _Cell(cell.start, band.end, rate, is_hatched)
+            continue
+        if cell:
+            yield cell
+        cell = _Cell(band.start, band.end, rate, is_hatched)
+    if cell:
+        yield cell
+
+
+def _shares(parts: Sequence[Band] | Sequence[_Cell]) -> list[float]:
+    whole = parts[-1].end - parts[0].start
+    return [(part.end - part.start) / whole for part in parts]
+
+
+def _is_crowded(phases: Sequence[Band]) -> bool:
     return any(
-        min(len(band.name), _FEWEST_LETTERS) > _LETTERS * share - 1
-        for band, share in zip(bands, _shares(bands), strict=True)
+        min(len(phase.name), _FEWEST_LETTERS) > _LETTERS * share - 1
+        for phase, share in zip(phases, _shares(phases), strict=True)
     )
 
 
-def _draw_cells(
-    axes: Axes,
-    keys: Sequence[str],
-    bands: Sequence[Band],
-    colors: RateColors,
-    rate_text: Callable[[float], str],
-) -> None:
-    shares = _shares(bands)
-    texts = [{k: rate_text(band.rates[k]) for k in keys if k in band.rates} for band in bands]
+def _thinned(names: Sequence[str]) -> list[str]:
+    """Return the names of rows with as many left out as do not fit; both ends stay."""
+    apart, last = math.ceil(len(names) / _MOST_NAMED_ROWS), len(names) - 1
+    return [
+        name if index == last or (index % apart == 0 and index <= last - apart) else ""
+        for index, name in enumerate(names)
+    ]
+
+
+def _draw_rows(axes: Axes, rows: Mapping[str, Sequence[_Cell]], colors: RateColors) -> None:
+    by_share = [pair for cells in rows.values() for pair in zip(cells, _shares(cells), strict=True)]
     # Every rate is written, or none.
-    is_written = len(keys) <= _MOST_WRITTEN_ROWS and all(
-        max(map(len, those.values()), default=0) < share * _RATE_LETTERS
-        for those, share in zip(texts, shares, strict=True)
+    is_written = len(rows) <= _MOST_WRITTEN_ROWS and all(
+        len(short_rate(cell.rate)) < share * _RATE_LETTERS for cell, share in by_share if cell.rate
     )
-    for band, share, those in zip(bands, shares, texts, strict=True):
-        for place, key in enumerate(keys if share > 0 else ()):
-            width, rate = band.end - band.start, band.rates.get(key, 0.0)
-            color = colors.color(rate) if rate > 0 else _FROZEN
-            hatch = _HATCH if band.is_hatched(key) else None
-            look: dict[str, Any] = {"color": color, "edgecolor": "white", "linewidth": 0.8}
-            axes.barh(place, width, 0.86, left=band.start, hatch=hatch, **look)
-            if rate > 0 and is_written:
-                axes.text(
-                    band.start + width / 2,
-                    place,
-                    those[key],
-                    ha="center",
-                    va="center",
-                    fontsize=8,
-                    color=colors.ink(rate),
-                    bbox={"facecolor": color, "edgecolor": "none", "pad": 1.2},
-                )
+    is_narrow = min(share for _, share in by_share) < _NARROW
+    for place, cells in enumerate(rows.values()):
+        for hatch in ("", _HATCH):
+            drawn = [cell for cell in cells if cell.is_hatched is bool(hatch)]
+            axes.broken_barh(
+                [(cell.start, cell.end - cell.start) for cell in drawn],
+                (place - 0.43, 0.86),
+                facecolors=[_color(cell, colors) for cell in drawn],
+                edgecolor="white",
+                linewidth=0.0 if is_narrow else 0.8,
+                hatch=hatch or None,
+            )
+        for cell in cells if is_written else ():
+            if cell.rate:
+                _write_rate(axes, place, cell, colors)
 
 
-def _name_phases(axes: Axes, bands: Sequence[Band], slanted: bool) -> None:
-    style = {"rotation": 35, "ha": "left", "rotation_mode": "anchor"} if slanted else {}
-    for index, (band, share) in enumerate(zip(bands, _shares(bands), strict=True)):
+def _color(cell: _Cell, colors: RateColors) -> str | tuple[float, float, float, float]:
+    return colors.color(cell.rate) if cell.rate else _FROZEN
+
+
+def _write_rate(axes: Axes, place: int, cell: _Cell, colors: RateColors) -> None:
+    axes.text(
+        (cell.start + cell.end) / 2,
+        place,
+        short_rate(cell.rate),
+        ha="center",
+        va="center",
+        fontsize=8,
+        color=colors.ink(cell.rate),
+        bbox={"facecolor": _color(cell, colors), "edgecolor": "none", "pad": 1.2},
+    )
+
+
+def _name_phases(axes: Axes, phases: Sequence[Band], slanted: bool) -> None:
+    whole = phases[-1].end - phases[0].start
+    free = phases[0].start
+    for index, (phase, share) in enumerate(zip(phases, _shares(phases), strict=True)):
+        middle = (phase.start + phase.end) / 2
+        if slanted and middle < free:
+            continue
+        free = middle + whole / _MOST_SLANTED
         room = _SLANTED_LETTERS if slanted else int(_LETTERS * share)
-        name = drawable(band.name, str(index + 1), room)
-        middle = (band.start + band.end) / 2
-        look: dict[str, Any] = {
-            "ha": "center",
-            "va": "bottom",
-            "fontsize": 9,
-            "color": INK,
-            **style,
-        }
-        axes.text(middle, -0.68, name, **look)
+        text = axes.text(middle, -0.68, drawable(phase.name, str(index + 1), room), va="bottom")
+        text.set(fontsize=9, color=INK, horizontalalignment="left" if slanted else "center")
+        if slanted:
+            text.set(rotation=35, rotation_mode="anchor")
 
 
 def _draw_curve(axes: Axes, curve: Sequence[tuple[float, float]]) -> None:
@@ -169,22 +224,16 @@ def _draw_curve(axes: Axes, curve: Sequence[tuple[float, float]]) -> None:
 
 
 def _explain_marks(
-    figure: Figure,
-    keys: Sequence[str],
-    bands: Sequence[Band],
-    empty: str,
-    single: tuple[RateColors, str],
-    rate_text: Callable[[float], str],
+    figure: Figure, keys: Sequence[str], bands: Sequence[Band], colors: RateColors, rate: str
 ) -> None:
     from matplotlib.patches import Patch
 
     handles: list[Patch] = []
-    colors, label = single
     if len(colors.rates) == 1:
         (only,) = colors.rates
-        handles.append(Patch(facecolor=colors.color(only), label=label + rate_text(only)))
+        handles.append(Patch(facecolor=colors.color(only), label=f"{rate}: {short_rate(only)}"))
     if any(key not in band.rates for band in bands for key in keys):
-        handles.append(Patch(facecolor=_FROZEN, edgecolor=GREY, linewidth=0.5, label=empty))
+        handles.append(Patch(facecolor=_FROZEN, edgecolor=GREY, linewidth=0.5, label="frozen"))
     if any(band.is_hatched(key) for band in bands for key in keys):
         mark = "decided while training"
         handles.append(Patch(facecolor="white", edgecolor=GREY, hatch=_HATCH, label=mark))

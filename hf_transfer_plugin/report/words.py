@@ -10,7 +10,6 @@ from hf_transfer_plugin.report.names import display_name, one_line
 __all__ = [
     "OUTCOME_WORDS",
     "best_rival",
-    "choice_words",
     "go_words",
     "has_interval",
     "interval_words",
@@ -23,7 +22,6 @@ __all__ = [
     "rate_words",
     "schedule_words",
     "seed_words",
-    "selector_words",
     "verdict_sentence",
 ]
 
@@ -153,10 +151,10 @@ def ranking_sentence(report: Report) -> str:
     return text
 
 
-def selector_words(selector: str) -> str:
+def _selector_words(selector: str) -> str:
     """Return which layers a selector of a phase means."""
     if selector.startswith("base:"):
-        return f"{selector_words(selector.removeprefix('base:'))} under adapters"
+        return f"{_selector_words(selector.removeprefix('base:'))} under adapters"
     if selector == "*":
         return "all layers"
     if selector in ("head", "top:0"):
@@ -176,7 +174,7 @@ def rate_words(rate: float) -> str:
     return "the full learning rate" if rate == 1 else f"{rate:.3g} times the learning rate"
 
 
-def choice_words(phase: Phase) -> str:
+def _choice_words(phase: Phase) -> str:
     """Return what a draw or a measurement decides in a phase; empty when there is none."""
     choice = phase.choose
     if choice is None:
@@ -192,19 +190,19 @@ def choice_words(phase: Phase) -> str:
 
 def _what_words(phase: Phase) -> str:
     """Return what trains in a phase."""
-    selected = " and ".join(selector_words(selector) for selector in phase.train) or "nothing"
+    selected = " and ".join(_selector_words(selector) for selector in phase.train) or "nothing"
     if phase.choose is None:
         return selected
     if phase.choose.by == "random":
         every = _plural(phase.choose.every or 1, "step")
-        return f"{selected} and {choice_words(phase)}, drawn anew every {every}"
+        return f"{selected} and {_choice_words(phase)}, drawn anew every {every}"
     joined = " and " if phase.choose.by == "signal_to_noise" else ", "
-    return f"{selected}{joined}{choice_words(phase)}"
+    return f"{selected}{joined}{_choice_words(phase)}"
 
 
 def _rates_words(phase: Phase) -> str:
     """Return what a phase does to the rate beside its factor."""
-    parts = [f"{selector_words(s)} at {rate_words(r)}" for s, r in phase.rates.items()]
+    parts = [f"{_selector_words(s)} at {rate_words(r)}" for s, r in phase.rates.items()]
     if phase.decay != 1:
         parts.append(f"times {phase.decay:.3g} for each layer down")
     if phase.curve:

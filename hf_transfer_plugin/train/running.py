@@ -128,6 +128,7 @@ def _extended(
     seeds = (*(done.seeds if done else ()), trained.result)
     # max keeps the first of equals.
     best = max(seeds, key=lambda each: each.validation[plan.metric])
+    is_best = best is trained.result
     return RunResult(
         plan=plan,
         class_names=data.class_names,
@@ -139,6 +140,8 @@ def _extended(
         grid=grid,
         best_seed=best.seed,
         data=data.summary.fingerprint,
+        groups=trained.groups,
+        transitions=done.transitions if done and not is_best else trained.transitions,
     )
 
 

@@ -22,7 +22,7 @@ from hf_transfer_plugin.data import Prepared, TargetData
 from hf_transfer_plugin.data import prepare as prepare_data
 from hf_transfer_plugin.metrics import METRICS, classification_metrics
 from hf_transfer_plugin.processes import of_first, wait_for_all
-from hf_transfer_plugin.records import CurvePoint, Plan, SeedResult
+from hf_transfer_plugin.records import CurvePoint, Plan, SeedResult, Transition
 from hf_transfer_plugin.terminal import progress
 from hf_transfer_plugin.train.arguments import training_arguments
 
@@ -37,12 +37,16 @@ class Trained:
         result: metrics, curve and predictions.
         trainable_parameters: weights that train in the last phase.
         parameters: all weights.
+        groups: layer groups that can train, input to head.
+        transitions: when which of them trained.
         save: writes model and processor into a folder.
     """
 
     result: SeedResult
     trainable_parameters: int
     parameters: int
+    groups: tuple[str, ...]
+    transitions: tuple[Transition, ...]
     save: Callable[[Path], None]
 
 
@@ -107,7 +111,14 @@ def train_once(
         prepared.processor.save_pretrained(folder)
 
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    return Trained(result, freezing.trainable_parameters, parameters, save)
+    return Trained(
+        result=result,
+        trainable_parameters=freezing.trainable_parameters,
+        parameters=parameters,
+        groups=freezing.group_names,
+        transitions=tuple(freezing.transitions),
+        save=save,
+    )
 
 
 @contextmanager

@@ -48,12 +48,17 @@ class Held(TrainerCallback):
 def test_lisa_draws_anew_and_drops_optimizer_state(tmp_path: Path) -> None:
     model, held = efficientnet(), Held()
     schedule = FreezingSchedule.lisa(2, every=2, seed=3)
-    trainer(model, tmp_path, FreezingCallback(schedule), held).train()
+    callback = FreezingCallback(schedule)
+    trainer(model, tmp_path, callback, held).train()
     blocks = {group.name for group in layer_groups(model) if group.is_block}
     drawn = [frozenset(names & blocks) for names in held.trainable]
     assert all(len(names) == 2 for names in drawn) and len(set(drawn)) > 2
     assert [drawn[step] == drawn[step + 1] for step in (0, 2, 4, 6)] == [True] * 4
     assert held.states == held.trainable
+    told = callback.transitions
+    assert [transition.step for transition in told] == [0, 2, 4, 6]
+    assert [set(transition.factors) & blocks for transition in told] == drawn[::2]
+    assert callback.group_names == layer_groups(model).names
     others = [FreezingSchedule.lisa(2, every=2, seed=seed) for seed in range(4)]
     groups = layer_groups(model)
     assert len({s.at(0, 8).drawn(groups) for s in others}) > 1

@@ -17,6 +17,7 @@ from hf_transfer_plugin.records import (
     Report,
     RunResult,
     SeedResult,
+    Transition,
     Verdict,
 )
 
@@ -27,6 +28,12 @@ SCHEDULE = (
     Phase(train=("head",), until_fraction=0.3, name="probe"),
     Phase(train=("top:2",), until_fraction=0.6, rate=0.5, name="top layers"),
     Phase(train=("*",), rate=0.1, name="everything"),
+)
+GROUPS = ("embeddings", *(f"layer.{index}" for index in range(6)), "neck", "head")
+TRANSITIONS = (
+    Transition(0, 0, {"head": 1.0}),
+    Transition(72, 1, dict.fromkeys(GROUPS[5:], 0.5)),
+    Transition(144, 2, dict.fromkeys(GROUPS, 0.1)),
 )
 
 
@@ -93,6 +100,8 @@ def result(
         trainable_parameters=22_700_000 if trained else 0,
         parameters=22_700_000 if trained else 0,
         best_seed=3,
+        groups=GROUPS if trained else (),
+        transitions=TRANSITIONS if trained else (),
     )
 
 

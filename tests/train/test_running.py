@@ -12,7 +12,7 @@ import pytest
 
 from hf_transfer_plugin import Plan, RunResult, run
 from hf_transfer_plugin.errors import ConfigError, RecordError
-from hf_transfer_plugin.records import DataSummary, SeedResult
+from hf_transfer_plugin.records import DataSummary, SeedResult, Transition
 from hf_transfer_plugin.train import training
 from hf_transfer_plugin.train.training import Trained
 from tests.train.settings import Setting
@@ -53,7 +53,8 @@ class Played:
         def save(folder: Path) -> None:
             (folder / "config.json").write_text(json.dumps({"seed": seed, "rate": used}))
 
-        return Trained(result, 1, 2, save)
+        history = (Transition(0, 0, {"head": used}), Transition(seed + 1, 1, {"body": 0.5}))
+        return Trained(result, 1, 2, ("body", "head"), history, save)
 
 
 @pytest.fixture
@@ -71,6 +72,10 @@ def _play(
     assert RunResult.load(results) == result
     assert [file.name for file in model.iterdir()] == ["config.json"]
     assert {file.name for file in folder.iterdir()} == {"results", "model"}
+    kept = _kept(folder)
+    assert result.groups == ("body", "head")
+    assert result.transitions[0].factors == {"head": kept["rate"]}
+    assert result.transitions[1].step == kept["seed"] + 1
     return result
 
 
@@ -165,6 +170,20 @@ def test_what_a_changed_plan_trains(
     assert [seed for seed, _ in played.calls] == seeds
     assert tuple(each.seed for each in result.seeds) == plan.seeds
     assert result.plan == plan
+
+
+def test_goes_on_from_a_file_that_holds_no_history(
+    texts: Setting, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _play(Played({(0, OWN_RATE): 0.9}), texts, texts.plan(seeds=(0,)), folder, monkeypatch)
+    file = folder / "results" / "transfer.json"
+    old = json.loads(file.read_text())
+    assert old.pop("groups") and old.pop("transitions")
+    file.write_text(json.dumps(old))
+    monkeypatch.setattr(training, "train_once", Played())
+    result = run(texts.plan(), results=file, model_dir=folder / "model", data=texts.data)
+    # The best seed is one of which nothing is known.
+    assert (result.best_seed, result.groups, result.transitions) == (0, ("body", "head"), ())
 
 
 def test_other_data_or_a_lost_model_train_anew(

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from hf_transfer_plugin import TransferError, explain
+from hf_transfer_plugin.adapt.schedules import FreezingSchedule
 from hf_transfer_plugin.errors import ConfigError, LaunchError
+from hf_transfer_plugin.records import Phase, Transition
 from hf_transfer_plugin.train.arguments import check_training
 from tests.train.settings import Setting
 
@@ -160,6 +162,26 @@ def test_what_a_result_holds(texts: Setting) -> None:
     assert result.test["accuracy"] == right / 20
     assert all(0.5 <= confidence <= 1 for confidence in result.confidences)
     assert result.wall_seconds > 0
+
+
+def test_what_trained_when_is_kept_with_the_result(texts: Setting) -> None:
+    schedule = (Phase(("head",), until_step=4), Phase(("top:1",), rates={"layer.*": 0.1}))
+    trained = texts.train(texts.plan(schedule=schedule))
+    assert trained.groups == ("embeddings", "layer.0", "layer.1", "neck", "head")
+    assert trained.transitions == (
+        Transition(0, 0, {"head": 1.0}),
+        Transition(4, 1, {"layer.1": 0.1, "neck": 1.0, "head": 1.0}),
+    )
+
+
+def test_layers_that_were_drawn_are_kept_with_the_result(texts: Setting) -> None:
+    schedule = FreezingSchedule.lisa(1, every=1)
+    trained = texts.train(texts.plan(schedule=schedule.phases))
+    always, blocks = {"embeddings", "neck", "head"}, {"layer.0", "layer.1"}
+    drawn = [set(each.factors) - always for each in trained.transitions]
+    assert len(drawn) > 2 and set.union(*drawn) == blocks
+    assert all(len(each) == 1 for each in drawn)
+    assert all(always < set(each.factors) for each in trained.transitions)
 
 
 def test_without_evaluation_the_end_is_measured_all_the_same(texts: Setting) -> None:
