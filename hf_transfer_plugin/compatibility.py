@@ -96,11 +96,11 @@ def _stop(error: ScheduleError) -> str:
 
 
 def _trainable(case: _Case) -> Iterator[str]:
-    from hf_transfer_plugin.callbacks.freezing_checks import _check_trainable
+    from hf_transfer_plugin.callbacks.freezing_checks import check_trainable
 
     for state in case.states:
         try:
-            _check_trainable(state, case.switch)
+            check_trainable(state, case.switch)
         except ScheduleError as error:
             yield _stop(error)
 
@@ -131,10 +131,10 @@ def _tied(case: _Case) -> Iterator[str]:
 
 
 def _plateaus(case: _Case) -> Iterator[str]:
-    from hf_transfer_plugin.callbacks.freezing_checks import _check_evaluation
+    from hf_transfer_plugin.callbacks.freezing_checks import check_evaluation
 
     try:
-        _check_evaluation(case.states, cast("TrainingArguments", case.settings))
+        check_evaluation(case.states, cast("TrainingArguments", case.settings))
     except ScheduleError as error:
         yield _stop(error)
     late = [state for state in case.states if state.start >= case.steps]

@@ -153,7 +153,7 @@ class FreezingCallback(TrainerCallback, ExportableState):
         )
         try:
             weights = self.progress.get("weights", "")
-            check_run(run, args, state, kwargs["optimizer"], weights)
+            check_run(run, args, state, weights)
             run.before_step(state.global_step)
         except BaseException:
             run.close()

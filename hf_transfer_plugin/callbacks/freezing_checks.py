@@ -17,21 +17,24 @@ from hf_transfer_plugin.callbacks.group_switch import GroupSwitch
 from hf_transfer_plugin.callbacks.loaded_weights import check_loaded
 from hf_transfer_plugin.errors import ScheduleError
 
-__all__ = ["check_distributed", "check_resumed", "check_run"]
+__all__ = [
+    "check_distributed",
+    "check_evaluation",
+    "check_resumed",
+    "check_run",
+    "check_trainable",
+]
 
 logger = logging.getLogger(__name__)
 
 
-def check_run(
-    run: FreezingRun, args: TrainingArguments, state: TrainerState, optimizer: Any, weights: str
-) -> None:
+def check_run(run: FreezingRun, args: TrainingArguments, state: TrainerState, weights: str) -> None:
     """Check all that can be known before the first step.
 
     Args:
         run: the run that begins or goes on.
         args: its arguments.
         state: its state.
-        optimizer: what Trainer gives to callbacks.
         weights: digest of the weights in the checkpoint it goes on from; empty when unknown.
 
     Raises:
@@ -43,7 +46,7 @@ def check_run(
         check_deepspeed(states, run.weights, run.switch.model)
     else:
         check_distributed(states, run.switch, args)
-    _check_evaluation(states, args)
+    check_evaluation(states, args)
     _check_base(run, args, state)
     check_loaded(weights, run.digest(), state.global_step)
 
@@ -55,7 +58,7 @@ def _check_phases(states: Sequence[ScheduleState], run: FreezingRun) -> None:
     tied = switch.tied()
     for state in states:
         label, names = state.label, state.resolve(switch.groups)
-        _check_trainable(state, switch)
+        check_trainable(state, switch)
         for name in names:
             missing = [p for p in switch.parameters(name) if id(p) not in held]
             if missing:
@@ -79,7 +82,12 @@ def _check_phases(states: Sequence[ScheduleState], run: FreezingRun) -> None:
                 weights.clear()  # once is enough
 
 
-def _check_trainable(state: ScheduleState, switch: GroupSwitch) -> None:
+def check_trainable(state: ScheduleState, switch: GroupSwitch) -> None:
+    """Check that what a phase selects has something that can train.
+
+    Raises:
+        ScheduleError: naming a layer group that was frozen before.
+    """
     groups = switch.groups
     trainable = any(map(switch.parameters, state.resolve(groups)))
     for selector in state.train:
@@ -129,7 +137,12 @@ def check_distributed(
         )
 
 
-def _check_evaluation(states: Sequence[ScheduleState], args: TrainingArguments) -> None:
+def check_evaluation(states: Sequence[ScheduleState], args: TrainingArguments) -> None:
+    """Check that a phase which waits for a plateau will see evaluations.
+
+    Raises:
+        ScheduleError: naming the phase.
+    """
     for state in states:
         if state.settings.until_plateau is not None and args.eval_strategy == "no":
             raise ScheduleError(

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from hf_transfer_plugin.callbacks.stepped_weights import SteppedWeights, torch_optimizer
+from hf_transfer_plugin.callbacks.stepped_weights import SteppedWeights
 
-__all__ = ["GroupRates", "torch_optimizer"]
+__all__ = ["GroupRates"]
 
 
 class GroupRates:
@@ -84,6 +84,7 @@ class GroupRates:
             handle.remove()
 
     def _split(self, *_: Any) -> None:
+        self._join()  # the last step may have ended in an exception
         if self._curve is None and all(factor == 1 for factor in self._factors.values()):
             return
         self._whole = self._optimizer.param_groups

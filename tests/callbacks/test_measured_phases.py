@@ -11,7 +11,7 @@ from transformers import TrainerCallback
 
 from hf_transfer_plugin.adapt.schedules import FreezingSchedule
 from hf_transfer_plugin.callbacks.freezing import FreezingCallback
-from hf_transfer_plugin.callbacks.group_rates import torch_optimizer
+from hf_transfer_plugin.callbacks.stepped_weights import torch_optimizer
 from hf_transfer_plugin.layers import layer_groups
 from tests.callbacks.tiny import bert, efficientnet, trainer
 

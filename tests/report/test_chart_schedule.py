@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from matplotlib.colors import to_rgba
+from matplotlib.colors import to_rgba, to_rgba_array
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -63,7 +63,7 @@ def colors(figure: Figure) -> dict[tuple[int, int], Color]:
     found: dict[tuple[int, int], Color] = {}
     for collection in figure.axes[0].collections:
         paths: Sequence[Any] = collection.get_paths()
-        for path, color in zip(paths, collection.get_facecolor(), strict=True):  # type: ignore[arg-type]
+        for path, color in zip(paths, to_rgba_array(collection.get_facecolor()), strict=True):
             (left, low), (right, high) = path.vertices.min(0), path.vertices.max(0)
             for step in range(round(left), round(right)):
                 key = (round((low + high) / 2), step)

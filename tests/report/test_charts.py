@@ -25,9 +25,13 @@ def many_classes() -> Report:
 def many_phases() -> Report:
     made = samples.report(classes=tuple(f"class-{index}" for index in range(25)))
     played = report_of(HISTORIES["many phases"]).transfer
-    changed = {"groups": played.groups, "transitions": played.transitions}
-    plan = replace(made.transfer.plan, schedule=played.plan.schedule)
-    return replace(made, results=(replace(made.transfer, plan=plan, **changed), *made.controls))
+    changed = replace(
+        made.transfer,
+        plan=replace(made.transfer.plan, schedule=played.plan.schedule),
+        groups=played.groups,
+        transitions=played.transitions,
+    )
+    return replace(made, results=(changed, *made.controls))
 
 
 CASES = {
