@@ -152,8 +152,7 @@ class FreezingCallback(TrainerCallback, ExportableState):
             self.schedule, switch, args, state, kwargs["optimizer"], per_epoch, self.progress
         )
         try:
-            weights = self.progress.get("weights", "")
-            check_run(run, args, state, weights)
+            check_run(run, args, state, self.progress)
             run.before_step(state.global_step)
         except BaseException:
             run.close()

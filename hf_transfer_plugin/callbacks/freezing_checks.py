@@ -28,14 +28,16 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 
-def check_run(run: FreezingRun, args: TrainingArguments, state: TrainerState, weights: str) -> None:
+def check_run(
+    run: FreezingRun, args: TrainingArguments, state: TrainerState, progress: Mapping[str, Any]
+) -> None:
     """Check all that can be known before the first step.
 
     Args:
         run: the run that begins or goes on.
         args: its arguments.
         state: its state.
-        weights: digest of the weights in the checkpoint it goes on from; empty when unknown.
+        progress: how far the run had come that it goes on from; empty when it begins.
 
     Raises:
         ScheduleError: naming what does not fit the schedule.
@@ -48,7 +50,14 @@ def check_run(run: FreezingRun, args: TrainingArguments, state: TrainerState, we
         check_distributed(states, run.switch, args)
     check_evaluation(states, args)
     _check_base(run, args, state)
-    check_loaded(weights, run.digest(), state.global_step)
+    check_loaded(progress.get("weights", ""), run.digest(), state.global_step)
+    if progress.get("has_optimizer_state") and not run.has_optimizer_state():
+        raise ScheduleError(
+            f"the checkpoint of step {state.global_step} came without the state of the optimizer",
+            "a whole checkpoint: the run would go on with other weights than an uninterrupted one",
+            "save without save_only_model, or start a new run from its weights (from_pretrained) "
+            "without resume_from_checkpoint",
+        )
 
 
 def _check_phases(states: Sequence[ScheduleState], run: FreezingRun) -> None:

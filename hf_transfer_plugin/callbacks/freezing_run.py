@@ -80,7 +80,12 @@ class FreezingRun:
             "measured": self._measuring.record(),
             "watch": self._watch.record(),
             "weights": self.digest(),
+            "has_optimizer_state": self.has_optimizer_state(),
         }
+
+    def has_optimizer_state(self) -> bool:
+        """Tell whether the optimizer keeps anything for any weight."""
+        return any(self.weights.optimizer.state.values())
 
     @property
     def plateaus(self) -> Sequence[int]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.distributed.tensor import DTensor
 from transformers import PreTrainedModel
 
 from hf_transfer_plugin.errors import ScheduleError
@@ -40,7 +41,10 @@ def _translate(module: PreTrainedModel, state_dict: dict[str, Any], prefix: str,
 
 
 def digest(tensors: Iterable[torch.Tensor]) -> str:
-    """Return a short digest of the first elements of each tensor."""
+    """Return a short digest of the first elements of each tensor; "" for sharded ones."""
+    tensors = list(tensors)
+    if any(isinstance(tensor, DTensor) for tensor in tensors):
+        return ""
     parts = [t.detach().flatten()[:_ELEMENTS].to(torch.float32) for t in tensors]
     whole = torch.cat(parts).cpu().numpy().tobytes() if parts else b""
     return hashlib.sha256(whole).hexdigest()[:16]
@@ -57,7 +61,7 @@ def check_loaded(stored: str, found: str, step: int) -> None:
     Raises:
         ScheduleError: when they differ.
     """
-    if stored and stored != found:
+    if stored and found and stored != found:
         raise ScheduleError(
             f"the model does not hold the weights of the checkpoint of step {step}",
             "the weights that were saved: Trainer skips, with a warning, what it cannot place",

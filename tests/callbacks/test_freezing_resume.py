@@ -92,3 +92,12 @@ def test_longer_run_on_resume_warns(tmp_path: Path, caplog: pytest.LogCaptureFix
     with caplog.at_level(logging.WARNING):
         run.train(resume_from_checkpoint=str(tmp_path / "checkpoint-2"))
     assert "belongs to a run of 2 steps and goes on in one of 4" in caplog.text
+
+
+def test_resume_without_the_state_of_the_optimizer_is_refused(tmp_path: Path) -> None:
+    arguments: dict[str, Any] = {"save_strategy": "steps", "save_steps": 3}
+    saved = trainer(bert(), tmp_path, FreezingCallback(HALVES), save_only_model=True, **arguments)
+    saved.train()
+    run = trainer(bert(), tmp_path / "again", FreezingCallback(HALVES))
+    with pytest.raises(ScheduleError, match="step 3 came without the state of the optimizer"):
+        run.train(resume_from_checkpoint=str(tmp_path / "checkpoint-3"))

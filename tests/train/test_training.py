@@ -174,6 +174,16 @@ def test_what_trained_when_is_kept_with_the_result(texts: Setting) -> None:
     )
 
 
+def test_a_plateau_is_kept_where_it_was_reached(texts: Setting) -> None:
+    """At a rate of next to nothing, the second evaluation (step 10) is no better."""
+    schedule = (Phase(("head",), until_plateau=1, rate=1e-9), Phase(("*",)))
+    training = {"num_train_epochs": 4, "metric_for_best_model": "accuracy"}
+    trained = texts.train(texts.plan(schedule=schedule, training=training))
+    assert trained.result.steps == 20
+    assert [(each.step, each.phase) for each in trained.transitions] == [(0, 0), (10, 1)]
+    assert set(trained.transitions[1].factors) == set(trained.groups)
+
+
 def test_layers_that_were_drawn_are_kept_with_the_result(texts: Setting) -> None:
     schedule = FreezingSchedule.lisa(1, every=1)
     trained = texts.train(texts.plan(schedule=schedule.phases))
