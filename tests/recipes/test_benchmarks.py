@@ -1,0 +1,48 @@
+"""The benchmark of schedules runs, goes on where it stopped, and makes its table."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+SCRIPT = Path(__file__).parents[2] / "recipes" / "benchmarks" / "schedules.py"
+WORDS = ("apple", "river", "music", "engine", "winter", "paper")
+
+
+def run(*arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+def test_two_tools_on_few_texts(tmp_path: Path) -> None:
+    for split, each in (("train", 8), ("validation", 2), ("test", 2)):
+        rows = [
+            (f"a {word} and number {i} of {split}", word) for word in WORDS for i in range(each)
+        ]
+        folder = tmp_path / "data" / "trec6"
+        folder.mkdir(parents=True, exist_ok=True)
+        pd.DataFrame(rows, columns=["text", "label"]).to_parquet(folder / f"{split}.parquet")
+    out = tmp_path / "results.json"
+    few = ("--only", "others", "--datasets", "trec6", "--tools", "plugin", "trainer")
+    small = ("--seeds", "1", "--examples", "24", "--epochs", "2", "--threads", "1")
+    arguments = (*few, *small, "--data", str(tmp_path / "data"), "--out", str(out))
+    run(*arguments)
+    first = json.loads(out.read_text())["results"]
+    assert {each["run"]["tool"] for each in first} == {"plugin", "trainer"}
+    assert all(each["result"]["steps"] == 4 for each in first)
+    run(*arguments)
+    assert json.loads(out.read_text())["results"] == first, "nothing is trained twice"
+    table = run("--table", "--out", str(out))
+    assert "| trec6, 24 x 2 | FreezingCallback |" in table
