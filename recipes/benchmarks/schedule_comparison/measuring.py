@@ -19,6 +19,7 @@ __all__ = ["build_job", "make_inputs_in_child", "measure_in_child"]
 _MEASURES = {
     "trainer": ("with_trainer", "train_alone", ("transformers",)),
     "plugin": ("with_trainer", "train_with_plugin", ("hf-transfer-plugin", "transformers")),
+    "plugin-moving": ("with_trainer", "train_moving", ("hf-transfer-plugin", "transformers")),
     "finetuning-scheduler": (
         "with_lightning",
         "train_with_finetuning_scheduler",

@@ -26,6 +26,7 @@ PARTS = ("others", "overhead", "ablation", "rates", "agreement")
 TOOLS = {
     "trainer": "full",
     "plugin": "gradual",
+    "plugin-moving": "gradual",
     "finetuning-scheduler": "gradual",
     "fastai": "gradual",
 }

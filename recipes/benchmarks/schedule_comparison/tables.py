@@ -17,6 +17,7 @@ __all__ = ["Table", "tables"]
 _SHOWN = {
     "trainer": "Trainer, full",
     "plugin": "FreezingCallback",
+    "plugin-moving": "FreezingCallback, frozen layers in train mode",
     "finetuning-scheduler": "finetuning-scheduler",
     "fastai": "fastai",
 }
