@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from hf_transfer_plugin.adapt.schedule_state import ScheduleState
+from hf_transfer_plugin.adapt.matrix_kinds import count_taken, kind_of
+from hf_transfer_plugin.adapt.schedule_state import ScheduleState, trained_later
 from hf_transfer_plugin.adapt.schedules import FreezingSchedule
 from hf_transfer_plugin.explanation import PhaseCost
 from hf_transfer_plugin.phases import Choice
@@ -64,7 +64,7 @@ def phase_costs(
     Raises:
         ScheduleError: when a selector matches no layer group.
     """
-    parameters = dict(switch.model.named_parameters())
+    groups, parameters = switch.groups, dict(switch.model.named_parameters())
     total = sum(parameter.numel() for parameter in parameters.values())
     per_weight = sum(p.numel() * p.element_size() for p in parameters.values()) / total
     whole = work.of(parameters)
@@ -75,7 +75,7 @@ def phase_costs(
         amounts = phase.amounts()
         trained = round(sum(amounts.values()))
         # Where layers are drawn, those that are not drawn hold nothing.
-        later = frozenset() if phase.blocks else _later(states[index + 1 :], switch)
+        later = set() if phase.blocks else trained_later(states[index + 1 :], groups, switch.names)
         kept = {name: amount for name, amount in held.items() if name in later}
         held = kept | {n: max(amount, kept.get(n, 0.0)) for n, amount in amounts.items()}
         rates = {name: learning_rate * factor for name, factor in phase.factors.items()}
@@ -102,15 +102,6 @@ def phase_costs(
     return tuple(costs)
 
 
-def _later(states: Sequence[ScheduleState], switch: GroupSwitch) -> frozenset[str]:
-    """Return what keeps its optimizer state, as it trains again."""
-    names: set[str] = set()
-    for state in states:
-        names.update(state.resolve(switch.groups))
-        names.update(switch.names if state.settings.choose else ())
-    return frozenset(names)
-
-
 class PhaseGroups:
     """The layer groups of one phase that train, or may train.
 
@@ -123,14 +114,9 @@ class PhaseGroups:
         self._state, self._switch = state, switch
         self.choice: Choice | None = state.settings.choose
         self.factors = state.resolve(switch.groups)
-        self.blocks: tuple[str, ...] = ()
-        if self._chooses("random"):
-            all_may = replace(state.settings, choose=None)
-            always = replace(state, settings=all_may).resolve(switch.groups)
-            self.blocks = tuple(
-                g.name for g in switch.groups if g.is_block and g.name not in always
-            )
-            all_may = replace(all_may, train=(*all_may.train, *self.blocks))
+        self.blocks = state.in_the_draw(switch.groups)
+        if self.blocks:
+            all_may = replace(state.settings, choose=None, train=(*state.train, *self.blocks))
             self.factors = replace(state, settings=all_may).resolve(switch.groups)
 
     def _chooses(self, by: str) -> bool:
@@ -166,7 +152,7 @@ class PhaseGroups:
 
     def _chosen(self, count: int) -> int:
         share = (self.choice.share if self.choice else None) or 1.0
-        return max(1, math.floor(share * count + 0.5))
+        return count_taken(share, count)
 
     def _matrices(self) -> dict[str, list[tuple[str, str]]]:
         """Return kind of matrix -> (layer group, name) of each, as they are ranked in a run."""
@@ -174,8 +160,7 @@ class PhaseGroups:
         for group in self._state.partial(self._switch.groups):
             for name, parameter in self._switch.named(group).items():
                 if parameter.dim() > 1:
-                    kind = re.sub(r"\.\d+(?=\.)", ".*", name)
-                    kinds.setdefault(kind, []).append((group, name))
+                    kinds.setdefault(kind_of(name), []).append((group, name))
         return kinds
 
     def selections(self) -> list[set[str]]:

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -14,7 +13,7 @@ import pytest
 from hf_transfer_plugin import RunResult, require_processes
 from hf_transfer_plugin.errors import LaunchError
 from hf_transfer_plugin.processes import end_processes, is_first, of_first, wait_for_all, world_size
-from tests.train.settings import text_setting
+from tests.train.settings import BEST_AT_THE_END, text_setting
 
 ROOT = Path(__file__).parents[1]
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
@@ -105,15 +104,8 @@ def _launch(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 def test_two_processes_keep_the_same_best_model(tmp_path: Path) -> None:
     """Each process has to find the best checkpoint, which only the first one has written."""
-    training: dict[str, Any] = {
-        "num_train_epochs": 4,
-        "learning_rate": 1e-2,
-        "lr_scheduler_type": "constant",
-        "save_strategy": "epoch",
-        "load_best_model_at_end": True,
-        "metric_for_best_model": "loss",
-        "per_device_eval_batch_size": 4,  # so that both processes predict
-    }
+    # A small batch, so that both processes predict.
+    training = BEST_AT_THE_END | {"per_device_eval_batch_size": 4}
     plan = text_setting(tmp_path).plan(training=training, seeds=(1,))
     file = plan.save(tmp_path / "plan.json")
     script = str(ROOT / "tests" / "train" / "process_run.py")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+
+from hf_transfer_plugin.adapt.matrix_kinds import count_taken, kind_of
 
 __all__ = ["best_matrices", "relative_gradients", "settled_layers", "signal_to_noise"]
 
@@ -95,9 +96,9 @@ def best_matrices(weights: Mapping[str, torch.Tensor], share: float) -> tuple[st
     """
     kinds: dict[str, list[str]] = {}
     for name in weights:
-        kinds.setdefault(re.sub(r"\.\d+(?=\.)", ".*", name), []).append(name)
+        kinds.setdefault(kind_of(name), []).append(name)
     best: list[str] = []
     for names in kinds.values():
         ranked = sorted(names, key=lambda name: signal_to_noise(weights[name]), reverse=True)
-        best += ranked[: max(1, math.floor(share * len(names) + 0.5))]
+        best += ranked[: count_taken(share, len(names))]
     return tuple(name for name in weights if name in best)

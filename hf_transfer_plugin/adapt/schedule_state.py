@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hf_transfer_plugin.adapt.rate_curves import curve_factor
@@ -11,7 +11,7 @@ from hf_transfer_plugin.errors import ScheduleError
 from hf_transfer_plugin.layers import LayerGroups, select_groups
 from hf_transfer_plugin.phases import Phase
 
-__all__ = ["BASE", "Measured", "ScheduleState", "select_trained"]
+__all__ = ["BASE", "Measured", "ScheduleState", "select_trained", "trained_later"]
 
 #: Prefix of selectors and names that mean the weights under PEFT adapters.
 BASE = "base:"
@@ -112,6 +112,14 @@ class ScheduleState:
         whole = select_trained(groups, self.train)
         return tuple(name for name in groups.names if name not in whole)
 
+    def in_the_draw(self, groups: LayerGroups) -> tuple[str, ...]:
+        """Return the blocks from which random layers are drawn; none without a draw."""
+        choice = self.settings.choose
+        if choice is None or choice.by != "random":
+            return ()
+        always = select_trained(groups, self.train)
+        return tuple(g.name for g in groups if g.is_block and g.name not in always)
+
     def drawn(self, groups: LayerGroups) -> tuple[str, ...]:
         """Return the blocks that are drawn at random, beside what always trains.
 
@@ -124,18 +132,34 @@ class ScheduleState:
         choice = self.settings.choose
         if choice is None or choice.by != "random":
             return ()
-        always = select_trained(groups, self.train)
-        blocks = [g.name for g in groups if g.is_block and g.name not in always]
+        blocks = self.in_the_draw(groups)
         wanted = choice.layers or 0
         if wanted > len(blocks):
             raise ScheduleError(
                 f"{self.label} draws {wanted} layers, and {len(blocks)} are left beside "
-                f"{', '.join(always)}",
+                f"{', '.join(select_trained(groups, self.train))}",
                 f"at most {len(blocks)} layers",
                 "lower layers, or name fewer layer groups in train",
             )
         lots = {name: _lot(f"{choice.seed}:{self.draw}:{name}") for name in blocks}
         return tuple(sorted(blocks, key=lots.__getitem__)[:wanted])
+
+
+def trained_later(
+    states: Sequence[ScheduleState], groups: LayerGroups, names: Iterable[str]
+) -> set[str]:
+    """Return what keeps its optimizer state, as a phase to come trains it or may choose it.
+
+    Args:
+        states: of the phases to come.
+        groups: `layer_groups(model)`.
+        names: all that can train; what a phase will choose of it is not known yet.
+    """
+    later: set[str] = set()
+    for state in states:
+        later.update(state.resolve(groups))
+        later.update(names if state.settings.choose else ())
+    return later
 
 
 def _lot(text: str) -> bytes:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel, TrainerState, TrainingArguments
 
-from hf_transfer_plugin.adapt.schedule_state import BASE, ScheduleState
+from hf_transfer_plugin.adapt.schedule_state import BASE, ScheduleState, trained_later
 from hf_transfer_plugin.adapt.schedules import FreezingSchedule
 from hf_transfer_plugin.callbacks.base_weights import copy_into
 from hf_transfer_plugin.callbacks.carried_tensors import CarriedTensors, Tensors
@@ -223,10 +223,7 @@ class FreezingRun:
             states = self.schedule.states(
                 self.total_steps, steps_per_epoch=self.steps_per_epoch, plateaus=self.plateaus
             )
-            for later in states[state.phase + 1 :]:
-                # What a phase will choose is not known yet.
-                kept.update(self.switch.names if later.settings.choose else ())
-                kept.update(later.resolve(self.switch.groups))
+            kept = trained_later(states[state.phase + 1 :], self.switch.groups, self.switch.names)
         for name in self.switch.names:
             for parameter in self.switch.parameters(name):
                 if name not in kept and not self.switch.is_trained(parameter):

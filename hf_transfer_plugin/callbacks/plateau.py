@@ -101,7 +101,9 @@ class PlateauWatch:
         if self._phase < 0 or state.phase == self._phase:
             return {}
         best, self.best = self.best, {}
-        if best and self._step < step:
+        if self._step >= step:
+            best = {}
+        if best:
             logger.info(
                 "back to the best weights of phase %d, of step %d (%s %g)",
                 self._phase,
@@ -109,11 +111,8 @@ class PlateauWatch:
                 self._metric,
                 self._value,
             )
-            taken = best
-        else:
-            taken = {}
         self._begin(-1)
-        return taken
+        return best
 
     def _begin(self, phase: int) -> None:
         if phase != self._phase:

@@ -12,8 +12,17 @@ from hf_transfer_plugin.records import DataSpec, Plan, Task
 from hf_transfer_plugin.train.training import Trained, prepare, train_once
 from tests.tiny_runs import image_checkpoint, text_checkpoint, write_images, write_text_folder
 
-__all__ = ["Setting", "image_setting", "text_setting"]
+__all__ = ["BEST_AT_THE_END", "Setting", "image_setting", "text_setting"]
 
+#: Training arguments under which the best model is not the last one.
+BEST_AT_THE_END: dict[str, Any] = {
+    "num_train_epochs": 4,
+    "learning_rate": 1e-2,
+    "lr_scheduler_type": "constant",
+    "save_strategy": "epoch",
+    "load_best_model_at_end": True,
+    "metric_for_best_model": "loss",
+}
 Rows = list[dict[str, Any]]
 _DROPOUTS = ("attention_probs_dropout_prob", "hidden_dropout_prob")
 

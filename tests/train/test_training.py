@@ -11,7 +11,7 @@ from hf_transfer_plugin.adapt.schedules import FreezingSchedule
 from hf_transfer_plugin.errors import ConfigError, LaunchError
 from hf_transfer_plugin.records import Phase, Transition
 from hf_transfer_plugin.train.arguments import check_training
-from tests.train.settings import Setting
+from tests.train.settings import BEST_AT_THE_END, Setting
 
 # name -> (training, processes, error, fragments of its text)
 REFUSED: dict[str, tuple[dict[str, Any], int, type[TransferError], list[str]]] = {
@@ -134,18 +134,10 @@ def test_accumulation_changes_nothing_else(texts: Setting) -> None:
 
 
 def test_the_best_model_is_loaded_at_the_end(texts: Setting) -> None:
-    training = {
-        "num_train_epochs": 4,
-        "learning_rate": 1e-2,
-        "lr_scheduler_type": "constant",
-        "save_strategy": "epoch",
-        "load_best_model_at_end": True,
-        "metric_for_best_model": "loss",
-    }
-    result = texts.train(texts.plan(training=training), seed=1).result
+    result = texts.train(texts.plan(training=BEST_AT_THE_END), seed=1).result
     best = min(result.curve, key=lambda point: point.validation_loss)
     assert best.validation == result.validation["accuracy"] != result.curve[-1].validation
-    plain = {k: v for k, v in training.items() if "best" not in k and k != "save_strategy"}
+    plain = {k: v for k, v in BEST_AT_THE_END.items() if "best" not in k and k != "save_strategy"}
     last = texts.train(texts.plan(training=plain), seed=1).result
     assert last.curve == result.curve
     assert result.confidences != last.confidences

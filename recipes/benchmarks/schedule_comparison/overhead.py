@@ -7,12 +7,10 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from transformers import PrinterCallback, Trainer
-
 from hf_transfer_plugin import FreezingCallback, FreezingSchedule
 from schedule_comparison.job import Job
 from schedule_comparison.schedule import DECAY
-from schedule_comparison.with_trainer import arguments
+from schedule_comparison.with_trainer import trainer_of
 
 __all__ = ["compare_step_times"]
 
@@ -55,7 +53,7 @@ def compare_step_times(job: Job) -> dict[str, Any]:
         "callback": [FreezingCallback(FreezingSchedule.full())],
         "callback with rates": [FreezingCallback(FreezingSchedule.full().with_rates(decay=DECAY))],
     }
-    trainers = {name: _trainer(job, callbacks) for name, callbacks in variants.items()}
+    trainers = {name: trainer_of(job, *callbacks) for name, callbacks in variants.items()}
     names = list(trainers)
     clock = _Clock(job.model)
     ratios: dict[str, list[list[float]]] = {name: [[], []] for name in variants if name != BARE}
@@ -78,18 +76,6 @@ def compare_step_times(job: Job) -> dict[str, Any]:
         "wall": {name: kinds[0] for name, kinds in ratios.items()},
         "processor": {name: kinds[1] for name, kinds in ratios.items()},
     }
-
-
-def _trainer(job: Job, callbacks: Sequence[FreezingCallback]) -> Trainer:
-    trainer = Trainer(
-        model=job.model,
-        args=arguments(job),
-        train_dataset=job.train,
-        data_collator=job.collate,
-        callbacks=list(callbacks),
-    )
-    trainer.remove_callback(PrinterCallback)
-    return trainer
 
 
 def _differences(moments: Sequence[float]) -> list[float]:

@@ -9,7 +9,7 @@ from transformers import PrinterCallback, Trainer, TrainingArguments
 from hf_transfer_plugin import FreezingCallback
 from schedule_comparison.job import CLIP_NORM, Job
 
-__all__ = ["arguments", "train_alone", "train_moving", "train_with_plugin"]
+__all__ = ["arguments", "train_alone", "train_moving", "train_with_plugin", "trainer_of"]
 
 
 def arguments(job: Job, **changes: Any) -> TrainingArguments:
@@ -42,21 +42,22 @@ def arguments(job: Job, **changes: Any) -> TrainingArguments:
 
 def train_alone(job: Job) -> None:
     """Train everything."""
-    _trainer(job).train()
+    trainer_of(job).train()
 
 
 def train_with_plugin(job: Job) -> None:
     """Train with the callback in the same Trainer."""
-    _trainer(job, FreezingCallback(job.schedule)).train()
+    trainer_of(job, FreezingCallback(job.schedule)).train()
 
 
 def train_moving(job: Job) -> None:
     """Train with the callback, and frozen layers as the other tools leave them: in train mode."""
     moving = FreezingCallback(job.schedule, frozen_normalization="train", frozen_dropout=True)
-    _trainer(job, moving).train()
+    trainer_of(job, moving).train()
 
 
-def _trainer(job: Job, *callbacks: FreezingCallback) -> Trainer:
+def trainer_of(job: Job, *callbacks: FreezingCallback) -> Trainer:
+    """Return the Trainer of a job, with callbacks and nothing that prints."""
     trainer = Trainer(
         model=job.model,
         args=arguments(job),
