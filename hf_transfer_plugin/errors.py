@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 __all__ = [
+    "CacheSpaceError",
     "CheckpointError",
     "ConfigError",
     "DataError",
@@ -42,6 +43,10 @@ class TransferError(Exception):
     def __str__(self) -> str:
         """Return the three parts on three lines."""
         return f"{self.arrived}\n  expected: {self.expected}\n  to do: {self.action}"
+
+
+class CacheSpaceError(TransferError):
+    """The cache of activations has no room: its limit is reached, or the disk is full."""
 
 
 class CheckpointError(TransferError):

@@ -13,6 +13,7 @@ LAYERS = (
     {"version", "errors", "redaction", "strict_yaml", "serialization", "phases", "records"},
     {"terminal", "samples", "metrics", "processes", "layers", "layer_discovery", "layer_placement"}
     | {"layer_wrappers", "checkpoints", "data"},
+    {"prefix"},
     {"select", "decide", "adapt", "report"},
     {"callbacks", "explaining", "environment", "hub", "hub_failures", "compatibility"}
     | {"explanation", "explanation_picture", "explanation_table", "phase_costs", "run_settings"}

@@ -11,15 +11,14 @@ A first look at everything, a few minutes:
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import os
 import platform
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
+from measured.process import in_child
 from rich.console import Console
 from schedule_comparison.measuring import make_inputs_in_child, measure_in_child
 from schedule_comparison.results import Results
@@ -102,8 +101,8 @@ def _measured(run: Run, results: Results, options: argparse.Namespace) -> bool:
     log = options.out.with_suffix(".log")
     log.parent.mkdir(parents=True, exist_ok=True)
     began = time.perf_counter()
-    ready = inputs.is_dir() or _in_child(make_inputs_in_child, run, options.data, inputs, log)
-    result = ready and _in_child(measure_in_child, run, inputs, log)
+    ready = inputs.is_dir() or in_child(make_inputs_in_child, run, options.data, inputs, log)
+    result = ready and in_child(measure_in_child, run, inputs, log)
     if not result:
         console.print(f"[red]failed[/red]: {run.label}")
         console.print(log.read_text(encoding="utf-8")[-3000:], markup=False, highlight=False)
@@ -112,21 +111,6 @@ def _measured(run: Run, results: Results, options: argparse.Namespace) -> bool:
     accuracy = f"{result['accuracy']:.3f}, " if "accuracy" in result else ""
     console.print(f"{run.label}: {accuracy}{time.perf_counter() - began:.0f} s in all")
     return True
-
-
-def _in_child(target: Callable[..., None], *arguments: Any) -> Any:
-    """Return what a fresh process answers, or None when it ends without an answer."""
-    context = multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=target, args=(*arguments, sender))
-    process.start()
-    sender.close()
-    try:
-        answer = receiver.recv()
-    except EOFError:
-        answer = None
-    process.join()
-    return answer
 
 
 if __name__ == "__main__":

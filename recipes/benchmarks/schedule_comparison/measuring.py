@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 from importlib import import_module
 from importlib.metadata import version
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
+
+from measured.process import peak_mib, write_output_to
 
 from schedule_comparison.runs import Run
 
@@ -32,7 +33,7 @@ _MEASURES = {
 
 def make_inputs_in_child(run: Run, data: Path, folder: Path, log: Path, answer: Connection) -> None:
     """Prepare the tensors that all runs on a data set read."""
-    _write_output_to(log)
+    write_output_to(log)
     from schedule_comparison.inputs import make_inputs
 
     make_inputs(run, data, folder)
@@ -48,7 +49,7 @@ def measure_in_child(run: Run, inputs: Path, log: Path, answer: Connection) -> N
         log: file that gets all that the tool prints.
         answer: receives the result, and nothing when this fails.
     """
-    _write_output_to(log)
+    write_output_to(log)
     module, function, distributions = _MEASURES[run.tool]
     measure = getattr(import_module(f"schedule_comparison.{module}"), function)
     with tempfile.TemporaryDirectory(prefix="benchmark-") as scratch:
@@ -56,12 +57,6 @@ def measure_in_child(run: Run, inputs: Path, log: Path, answer: Connection) -> N
         result = measure(job) if run.tool == "overhead" else _train(job, measure, inputs)
     result["versions"] = {name: version(name) for name in ("torch", *distributions)}
     answer.send(result)
-
-
-def _write_output_to(log: Path) -> None:
-    with log.open("w", encoding="utf-8") as file:
-        os.dup2(file.fileno(), sys.stdout.fileno())
-        os.dup2(file.fileno(), sys.stderr.fileno())
 
 
 def build_job(run: Run, inputs: Path, scratch: str) -> Any:
@@ -105,7 +100,7 @@ def build_job(run: Run, inputs: Path, scratch: str) -> Any:
 
 
 def _train(job: Any, train: Any, inputs: Path) -> dict[str, Any]:
-    from schedule_comparison.watching import TrainingWatch, peak_mib
+    from schedule_comparison.watching import TrainingWatch
 
     before = peak_mib()
     epoch_steps = -(-len(job.train) // job.run.batch_size)

@@ -1,18 +1,18 @@
-"""Results as tables: rich on a terminal, Markdown for a page."""
+"""Results as tables."""
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-from rich.table import Table as RichTable
+from measured.table import Table
 
 from schedule_comparison.results import Results
 from schedule_comparison.runs import DATASETS, METHODS, TOOLS, Run
 
-__all__ = ["Table", "tables"]
+__all__ = ["tables"]
 
 _SHOWN = {
     "trainer": "Trainer, full",
@@ -21,27 +21,6 @@ _SHOWN = {
     "finetuning-scheduler": "finetuning-scheduler",
     "fastai": "fastai",
 }
-
-
-@dataclass(frozen=True)
-class Table:
-    """A titled table of texts."""
-
-    title: str
-    headers: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-    def markdown(self) -> str:
-        """Return the table as Markdown."""
-        lines = [self.headers, ("---",) * len(self.headers), *self.rows]
-        return "\n".join([f"**{self.title}**", "", *(f"| {' | '.join(row)} |" for row in lines)])
-
-    def rich(self) -> RichTable:
-        """Return the table for a rich console."""
-        table = RichTable(*self.headers, title=self.title, title_justify="left")
-        for row in self.rows:
-            table.add_row(*row)
-        return table
 
 
 def tables(results: Results) -> list[Table]:

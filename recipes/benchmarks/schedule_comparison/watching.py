@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import resource
-import sys
 import time
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from measured.process import peak_mib
 from torch import nn
 
 from hf_transfer_plugin.layers import layer_groups
 from schedule_comparison.schedule import Thaw
 
-__all__ = ["TrainingWatch", "peak_mib"]
-
-
-def peak_mib() -> float:
-    """Return the largest resident memory that this process ever had, in MiB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**20 if sys.platform == "darwin" else 2**10)
+__all__ = ["TrainingWatch"]
 
 
 class TrainingWatch:

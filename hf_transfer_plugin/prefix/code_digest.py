@@ -1,0 +1,98 @@
+"""A digest of transforms and collators: what they are made of, the same in every process."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import sys
+from pathlib import Path
+from types import FunctionType
+from typing import Any
+
+__all__ = ["digest_code"]
+
+_PROCESSORS = {
+    "feature_extraction_utils": "FeatureExtractionMixin",
+    "image_processing_base": "ImageProcessingMixin",
+}
+
+
+def digest_code(value: Any) -> str:
+    """Return a digest of a function or object: pickled content, and the files of its code.
+
+    What is imported is pickled by name, so the file that it comes from is taken in too. Something
+    that cannot be pickled counts by the name of its type alone.
+    """
+    value = _undressed(value)
+    seen: set[str] = set()
+    try:
+        content = _pickled(value, seen)
+    except Exception:  # dill raises whatever the objects in it raise
+        content = f"cannot be pickled: {type(value).__module__}.{type(value).__qualname__}".encode()
+        seen.add(type(value).__module__)
+        seen.add(getattr(value, "__module__", None) or "")
+    digest = hashlib.blake2b(content, digest_size=16)
+    for name in sorted(seen):
+        digest.update(name.encode())
+        digest.update(_file_of(name))
+    return digest.hexdigest()
+
+
+def _undressed(value: Any) -> Any:
+    """Return what matters of Trainer's collator that drops columns; it notes what it logged."""
+    if hasattr(value, "data_collator") and hasattr(value, "signature_columns"):
+        return (_undressed(value.data_collator), sorted(value.signature_columns or ()))
+    return value
+
+
+def _pickled(value: Any, seen: set[str]) -> bytes:
+    from datasets.utils._dill import Pickler
+
+    class Stable(Pickler):  # type: ignore[misc]
+        """Pickles processors by their settings, and notes the modules of code."""
+
+        def __init__(self, file: io.BytesIO) -> None:
+            super().__init__(file, recurse=True)
+            self.replaced: dict[int, Any] = {}
+
+        def save(self, obj: Any, save_persistent_id: bool = True) -> None:
+            if isinstance(obj, type | FunctionType):
+                seen.add(obj.__module__ or "")
+            settings = _settings(obj)
+            if settings is not None:
+                seen.add(type(obj).__module__)
+                # Kept for as long as the pickler remembers objects by their id.
+                obj = self.replaced.setdefault(id(obj), (obj, settings))[1]
+            super().save(obj, save_persistent_id=save_persistent_id)
+
+    file = io.BytesIO()
+    Stable(file).dump(value)
+    return file.getvalue()
+
+
+def _settings(value: Any) -> str | None:
+    """Return an image processor or feature extractor as text; the object holds caches."""
+    if isinstance(value, type) or not _is_processor(value):
+        return None
+    return json.dumps(value.to_dict(), sort_keys=True, default=repr)
+
+
+def _is_processor(value: Any) -> bool:
+    """Return whether a value is one of transformers' processors; imports nothing to find out."""
+    for name, base in _PROCESSORS.items():
+        kind = getattr(sys.modules.get(f"transformers.{name}"), base, None)
+        if kind is not None and isinstance(value, kind):
+            return True
+    return False
+
+
+def _file_of(module: str) -> bytes:
+    """Return the text of a module that is a file; the main script's functions are in the pickle."""
+    path = getattr(sys.modules.get(module), "__file__", None)
+    if module == "__main__" or not path or not str(path).endswith(".py"):
+        return b""
+    try:
+        return hashlib.blake2b(Path(path).read_bytes()).digest()
+    except OSError:
+        return b""

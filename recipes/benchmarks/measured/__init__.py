@@ -1,0 +1,1 @@
+"""What all benchmarks share: fresh processes to measure in, and tables."""
