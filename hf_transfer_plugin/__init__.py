@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hf_transfer_plugin.adapt.schedules import FreezingSchedule
     from hf_transfer_plugin.callbacks.complete_checkpoints import last_complete_checkpoint
     from hf_transfer_plugin.callbacks.freezing import FreezingCallback
+    from hf_transfer_plugin.callbacks.prefix_caching import PrefixCache, PrefixUse, prefix_cache
     from hf_transfer_plugin.command_session import session
     from hf_transfer_plugin.config import RunConfig, load_config
     from hf_transfer_plugin.data import load_data
@@ -55,6 +56,8 @@ __all__ = [
     "Line",
     "Phase",
     "Plan",
+    "PrefixCache",
+    "PrefixUse",
     "Ranking",
     "Report",
     "RunConfig",
@@ -70,6 +73,7 @@ __all__ = [
     "layer_groups",
     "load_config",
     "load_data",
+    "prefix_cache",
     "publish",
     "rank_checkpoints",
     "report_files",
@@ -82,6 +86,7 @@ _HOMES = {
     "adapt.schedules": ("FreezingSchedule",),
     "callbacks.complete_checkpoints": ("last_complete_checkpoint",),
     "callbacks.freezing": ("FreezingCallback",),
+    "callbacks.prefix_caching": ("PrefixCache", "PrefixUse", "prefix_cache"),
     "config": ("RunConfig", "load_config"),
     "data": ("load_data",),
     "decide.controls": ("controls",),

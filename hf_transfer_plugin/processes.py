@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from hf_transfer_plugin.errors import LaunchError
 
@@ -14,12 +14,14 @@ __all__ = [
     "cpu_only",
     "end_processes",
     "is_first",
+    "of_all",
     "of_first",
     "require_processes",
     "wait_for_all",
     "world_size",
 ]
 
+_Value = TypeVar("_Value")
 _RIGHT = (
     "accelerate launch --multi_gpu --num_processes {wanted} --num_machines 1 "
     "--mixed_precision no --dynamo_backend no SCRIPT, or torchrun --nproc_per_node {wanted} SCRIPT"
@@ -52,6 +54,16 @@ def of_first(value: str) -> str:
     _state()
     (shared,) = broadcast_object_list([value])
     return str(shared)
+
+
+def of_all(value: _Value) -> list[_Value]:
+    """Return the value that each process gave, in the order of the processes."""
+    if world_size() == 1:
+        return [value]
+    from accelerate.utils import gather_object
+
+    _state()
+    return list(gather_object([value]))
 
 
 def wait_for_all() -> None:

@@ -41,8 +41,8 @@ class ArrayFile:
         """Return how many bytes of the file are not on the disk yet."""
         try:
             return max(0, self.size - self.path.stat().st_size)
-        except FileNotFoundError:
-            return self.size
+        except OSError:
+            return self.size  # whoever makes the file will be told why it cannot be seen
 
     def allocate(self) -> None:
         """Make the file as large as it will be, with its place on the disk.

@@ -12,9 +12,17 @@ from typing import Any
 
 __all__ = ["digest_code"]
 
-_PROCESSORS = {
-    "feature_extraction_utils": "FeatureExtractionMixin",
-    "image_processing_base": "ImageProcessingMixin",
+_TRACES = {
+    "_in_target_context_manager",
+    "cache",
+    "deprecation_warnings",
+    "files_loaded",
+    "init_inputs",
+    "init_kwargs",
+    "name_or_path",
+    "sp_model",
+    "verbose",
+    "vocab_file",
 }
 
 
@@ -50,20 +58,21 @@ def _pickled(value: Any, seen: set[str]) -> bytes:
     from datasets.utils._dill import Pickler
 
     class Stable(Pickler):  # type: ignore[misc]
-        """Pickles processors by their settings, and notes the modules of code."""
+        """Pickles tokenizers by their settings, and notes the modules of code."""
 
         def __init__(self, file: io.BytesIO) -> None:
             super().__init__(file, recurse=True)
-            self.replaced: dict[int, Any] = {}
+            self.replaced: dict[int, tuple[Any, Any]] = {}
 
         def save(self, obj: Any, save_persistent_id: bool = True) -> None:
             if isinstance(obj, type | FunctionType):
                 seen.add(obj.__module__ or "")
-            settings = _settings(obj)
-            if settings is not None:
+            if _is_tokenizer(obj):
                 seen.add(type(obj).__module__)
-                # Kept for as long as the pickler remembers objects by their id.
-                obj = self.replaced.setdefault(id(obj), (obj, settings))[1]
+                if id(obj) not in self.replaced:
+                    # Kept for as long as the pickler remembers objects by their id.
+                    self.replaced[id(obj)] = (obj, _tokenizer_settings(obj))
+                obj = self.replaced[id(obj)][1]
             super().save(obj, save_persistent_id=save_persistent_id)
 
     file = io.BytesIO()
@@ -71,20 +80,25 @@ def _pickled(value: Any, seen: set[str]) -> bytes:
     return file.getvalue()
 
 
-def _settings(value: Any) -> str | None:
-    """Return an image processor or feature extractor as text; the object holds caches."""
-    if isinstance(value, type) or not _is_processor(value):
-        return None
-    return json.dumps(value.to_dict(), sort_keys=True, default=repr)
+def _tokenizer_settings(tokenizer: Any) -> dict[str, Any]:
+    """Return what a tokenizer does, without its caches and where and how it was loaded."""
+    state = {name: each for name, each in vars(tokenizer).items() if name not in _TRACES}
+    backend = state.pop("_tokenizer", None)
+    if hasattr(backend, "to_str"):
+        state.pop("_vocab", None)
+        content = json.loads(backend.to_str())
+        # Left over from the last call; a collator pads by the tokenizer's own settings.
+        content.update(truncation=None, padding=None)
+        state["_tokenizer"] = json.dumps(content, sort_keys=True)
+    else:
+        state["_tokenizer"] = sorted(tokenizer.get_vocab().items())
+    return {"class": type(tokenizer).__qualname__, **state}
 
 
-def _is_processor(value: Any) -> bool:
-    """Return whether a value is one of transformers' processors; imports nothing to find out."""
-    for name, base in _PROCESSORS.items():
-        kind = getattr(sys.modules.get(f"transformers.{name}"), base, None)
-        if kind is not None and isinstance(value, kind):
-            return True
-    return False
+def _is_tokenizer(value: Any) -> bool:
+    """Return whether a value is a tokenizer of transformers; imports nothing to find out."""
+    module = sys.modules.get("transformers.tokenization_utils_base")
+    return isinstance(value, getattr(module, "PreTrainedTokenizerBase", ()))
 
 
 def _file_of(module: str) -> bytes:

@@ -13,7 +13,7 @@ from torch.utils import _pytree as pytree
 from hf_transfer_plugin.prefix.leaf_shapes import BatchSize, LeafShape
 from hf_transfer_plugin.prefix.unit_calls import LayerUnits, React, is_tensor, leaves
 
-__all__ = ["Cut", "Skipped", "Tap", "capture", "feeding"]
+__all__ = ["Cut", "Skipped", "Tap", "capture", "fed", "feeding"]
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class Cut:
         return replace(self, skipped=tuple(skipped), taps=tuple(taps))
 
 
-def _fed(
+def fed(
     cut: Cut, values: Mapping[Tap, torch.Tensor], size: BatchSize, device: torch.device
 ) -> React:
     """Return how units behave when the prefix is skipped and `values` come in its place."""
@@ -149,7 +149,7 @@ def feeding(
         size: of the batch.
         device: of the model.
     """
-    with units.reacting(_fed(cut, values, size, device)):
+    with units.reacting(fed(cut, values, size, device)):
         yield
 
 

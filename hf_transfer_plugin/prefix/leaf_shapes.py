@@ -25,10 +25,12 @@ class LeafShape:
         dims: for each dimension (size without a batch, multiple of the rows, multiple of the
             length); one of the three is not 0, or all are in an empty dimension.
         dtype: its type.
+        channels_last: channels lie beside each other in memory, [rows, height, width, channels].
     """
 
     dims: tuple[tuple[int, int, int], ...]
     dtype: torch.dtype
+    channels_last: bool = False
 
     @classmethod
     def learn(
@@ -47,7 +49,9 @@ class LeafShape:
                 dims.append((0, 0, one // sizes.length))
             else:
                 return None
-        return cls(tuple(dims), first.dtype)
+        last = first.ndim == 4 and not first.is_contiguous()
+        last = last and first.is_contiguous(memory_format=torch.channels_last)
+        return cls(tuple(dims), first.dtype, last)
 
     def at(self, size: BatchSize) -> tuple[int, ...]:
         """Return the shape in a batch."""
@@ -65,6 +69,19 @@ class LeafShape:
         if any(rows or length > 1 for _, rows, length in inner):
             return None
         return tuple(None if length else fixed for fixed, _, length in inner)
+
+    def kept(self, value: torch.Tensor) -> torch.Tensor:
+        """Return a batch as it lies in memory: channels last, when the model has it so."""
+        return value.permute(0, 2, 3, 1) if self.channels_last else value
+
+    def fed(self, value: torch.Tensor) -> torch.Tensor:
+        """Undo `kept`."""
+        return value.permute(0, 3, 1, 2) if self.channels_last else value
+
+    def kept_row(self) -> tuple[int | None, ...] | None:
+        """Return the shape of one row as `kept` leaves it; None as for `of_row`."""
+        shape = self.of_row()
+        return (*shape[1:], shape[0]) if shape is not None and self.channels_last else shape
 
     def zeros(self, size: BatchSize, device: torch.device, *, solid: bool = False) -> torch.Tensor:
         """Return zeros of this shape: one number that is seen everywhere, or a solid tensor."""

@@ -58,7 +58,7 @@ class RowSource:
     ) -> None:
         if views < 1:
             raise ValueError(f"views={views}, expected 1 or more")
-        if not hasattr(dataset, "__len__") or not hasattr(dataset, "__getitem__"):
+        if _is_stream(dataset):
             raise NotCacheable(
                 f"the dataset ({type(dataset).__name__}) is a stream: its rows have no numbers by "
                 "which to find them again; use a dataset with a length and items"
@@ -159,3 +159,10 @@ class RowSource:
             if [item_length(item, str(rules.length_key)) for item in items] == [*lengths[checked]]:
                 return lengths
         return read_lengths(rules, self.rows, self.features, self.collate)
+
+
+def _is_stream(dataset: Any) -> bool:
+    from torch.utils.data import IterableDataset
+
+    items = hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__")
+    return not items or isinstance(dataset, IterableDataset)

@@ -93,6 +93,18 @@ class RowStore:
         )
         return cls(Path(folder) / entry_name(key, specs, rows, layout.digest), meta, layout, budget)
 
+    @staticmethod
+    def is_known(
+        folder: Path,
+        key: Mapping[str, str],
+        specs: Sequence[ArraySpec],
+        rows: int,
+        lengths: npt.NDArray[np.integer] | None,
+    ) -> bool:
+        """Tell whether the entry that `open` would open is on the disk, complete or not."""
+        name = entry_name(key, specs, rows, Layout(specs, rows, lengths).digest)
+        return (Path(folder) / name).is_dir()
+
     @property
     def is_complete(self) -> bool:
         """Tell whether every chunk is there."""

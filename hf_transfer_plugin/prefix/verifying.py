@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,7 +15,7 @@ from hf_transfer_plugin.prefix.cut import Cut, Tap, capture, feeding
 from hf_transfer_plugin.prefix.probes import Batch, Probe, Probes, trial, without_padding
 from hf_transfer_plugin.prefix.unit_calls import Call, LayerUnits, is_tensor
 
-__all__ = ["Expected", "is_close", "is_large", "light", "verify"]
+__all__ = ["Expected", "is_close", "is_large_row", "light", "verify"]
 
 # Relative to the largest value.
 _TOLERANCE = {torch.float64: 1e-8, torch.float32: 1e-4, torch.float16: 1e-2, torch.bfloat16: 5e-2}
@@ -120,14 +121,17 @@ def verify(
 
 def light(batch: Batch) -> Batch:
     """Return a batch whose large inputs, such as pixels, are stand-ins that take no memory."""
-    return {name: _stand_in(value) if is_large(value) else value for name, value in batch.items()}
+    return {name: _stand_in(value) if _is_large(value) else value for name, value in batch.items()}
 
 
-def is_large(value: Any) -> bool:
+def _is_large(value: Any) -> bool:
     """Tell whether an input is one that only the first layers read."""
-    if not is_tensor(value) or not value.is_floating_point() or value.ndim < 2:
-        return False
-    return bool(value[0].numel() * value.element_size() > _LARGE)
+    return is_tensor(value) and is_large_row(value.dtype, value.shape[1:])
+
+
+def is_large_row(dtype: torch.dtype, shape: Sequence[int]) -> bool:
+    """Tell it from the type and the shape of a row."""
+    return dtype.is_floating_point and math.prod(shape) * dtype.itemsize > _LARGE
 
 
 def _stand_in(value: torch.Tensor) -> torch.Tensor:

@@ -1,0 +1,58 @@
+"""When a Trainer cannot be served from a cache of its frozen layers, and why."""
+
+from __future__ import annotations
+
+from transformers import Trainer
+
+from hf_transfer_plugin.errors import ConfigError
+
+__all__ = ["check_storage", "why_not"]
+
+_STORAGE = ("float16", "bfloat16")
+
+
+def check_storage(storage: str | None, views: int) -> str | None:
+    """Return the type of storage, when it and the number of views can be used.
+
+    Raises:
+        ConfigError: for one that cannot.
+    """
+    if storage is not None and storage not in _STORAGE:
+        raise ConfigError(
+            arrived=f"storage={storage!r}",
+            expected='"float16" or "bfloat16", or nothing: as the model computes',
+            action="correct it",
+        )
+    if type(views) is not int or views < 1:
+        raise ConfigError(
+            arrived=f"views={views!r}",
+            expected="a whole number from 1 up",
+            action="give the number of augmented versions of each example that shall be kept",
+        )
+    return storage
+
+
+def why_not(trainer: Trainer, for_training: bool) -> str:
+    """Return why this Trainer must read every row itself; "" when it need not."""
+    args, kind = trainer.args, type(trainer)
+    overridden = [
+        name
+        for name in ("compute_loss", "training_step", "prediction_step", "get_train_dataloader")
+        if getattr(kind, name) is not getattr(Trainer, name)
+    ]
+    reasons = {
+        "torch_compile is on: a compiled graph has the frozen layers built in": args.torch_compile,
+        "several devices in one process (DataParallel) each hold a copy of the model; start one "
+        "process for each": args.n_gpu > 1,
+        "the weights are spread over processes (FSDP or DeepSpeed)": trainer.is_fsdp_enabled
+        or trainer.is_deepspeed_enabled,
+        f"{kind.__name__} has its own {', '.join(overridden)}, which may read inputs that the "
+        "cache leaves out": bool(overridden),
+        "train_sampling_strategy='batch_rebalance' reads whole rows": for_training
+        and args.train_sampling_strategy == "batch_rebalance",
+        "metrics read the inputs (include_for_metrics)": not for_training
+        and "inputs" in (args.include_for_metrics or []),
+        "evaluation runs in another precision (fp16_full_eval, bf16_full_eval)": not for_training
+        and (args.fp16_full_eval or args.bf16_full_eval),
+    }
+    return next((reason for reason, holds in reasons.items() if holds), "")

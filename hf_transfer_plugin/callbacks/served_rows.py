@@ -1,0 +1,131 @@
+"""A dataset of a Trainer whose rows come from the cache once they are there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+
+from hf_transfer_plugin.prefix.determinism import check_deterministic
+from hf_transfer_plugin.prefix.light_rows import LightDataset, LightRow
+from hf_transfer_plugin.prefix.row_source import RowSource
+from hf_transfer_plugin.prefix.row_store import RowStore
+from hf_transfer_plugin.prefix.stored_rows import StoredRows
+
+__all__ = ["ROWS_KEY", "LightCollator", "ServedRows", "data_state"]
+
+#: In a batch: which rows it holds, [rows, 2] of dataset number and row.
+ROWS_KEY = "prefix_rows"
+
+
+class ServedRows:
+    """One dataset, its entries in the cache, and whether they are in use.
+
+    Args:
+        number: by which a batch tells which dataset it comes from.
+        state: of the dataset that the Trainer was given, by `data_state`.
+        dataset: as Trainer would read it.
+        collate: as Trainer would call it.
+        views: versions of each example.
+        seed: of the views.
+
+    Raises:
+        NotCacheable: for a stream.
+    """
+
+    def __init__(
+        self, number: int, state: Any, dataset: Any, collate: Any, *, views: int, seed: int
+    ) -> None:
+        self.number, self.state = number, state
+        self.source = RowSource(dataset, collate, views=views, seed=seed)
+        self.light = LightDataset(dataset)
+        self.rows: StoredRows | None = None
+        self.stores: dict[str, RowStore] = {}
+        self.boundaries: dict[str, Any] = {}
+        self._checked = False
+        # Seen by dataloader workers, too: on, epoch.
+        self._shared = torch.zeros(2, dtype=torch.int64).share_memory_()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave open files behind; a worker that is not forked reads the dataset itself."""
+        return {**self.__dict__, "rows": None, "stores": {}}
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A text that changes when anything does that the model reads."""
+        return self.source.fingerprint()
+
+    def check(self) -> None:
+        """Check once that reading a row twice gives the same.
+
+        Raises:
+            NotCacheable: when it does not.
+        """
+        if not self._checked:
+            check_deterministic(self.source)
+            self._checked = True
+
+    def is_like(self, other: ServedRows) -> bool:
+        """Tell whether rows have the same fields and are padded in the same way."""
+        ours, theirs = self.source.rules, other.source.rules
+        same = {f.name: f.shape for f in ours.fields} == {f.name: f.shape for f in theirs.fields}
+        return same and (ours.left, ours.multiple) == (theirs.left, theirs.multiple)
+
+    @property
+    def is_on(self) -> bool:
+        """Tell whether batches come from the cache."""
+        return bool(self._shared[0]) and self.rows is not None
+
+    def switch(self, on: bool) -> None:
+        """Let batches come from the cache, or from the dataset."""
+        self._shared[0] = on
+
+    def set_epoch(self, epoch: int) -> None:
+        """Say which epoch it is: each takes other views."""
+        self._shared[1] = epoch
+
+    def row_numbers(self, examples: Sequence[int]) -> np.ndarray:
+        """Return the row of each example in this epoch: its views take turns."""
+        numbers, views = np.asarray(examples, dtype=np.int64), self.source.views
+        # Neighbours begin with different views.
+        start = numbers * 2654435761 % 2**32 * views >> 32
+        return numbers * views + (start + int(self._shared[1])) % views
+
+    def plain_batch(self, examples: Sequence[int]) -> Any:
+        """Return a batch read from the dataset, as without a cache."""
+        dataset = self.light.dataset
+        together = getattr(dataset, "__getitems__", None)
+        items = together(list(examples)) if together else [dataset[each] for each in examples]
+        return self.source.collate(items)
+
+
+def data_state(dataset: Any, collate: Any) -> tuple[Any, ...]:
+    """Return what changes when a dataset object is given another transform, or is another one."""
+    own = getattr(dataset, "_fingerprint", None)
+    inside = (
+        tuple((name, id(value)) for name, value in vars(dataset).items()) if own is None else own
+    )
+    return id(dataset), id(collate), inside
+
+
+class LightCollator:
+    """Puts light rows together: from the cache when it is on, else from the dataset.
+
+    Args:
+        served: where the rows come from.
+    """
+
+    def __init__(self, served: ServedRows) -> None:
+        self._served = served
+
+    def __call__(self, items: Sequence[LightRow]) -> Any:
+        """Return a batch."""
+        served, examples = self._served, [item.index for item in items]
+        if not served.is_on or served.rows is None:
+            return served.plain_batch(examples)
+        rows = served.row_numbers(examples)
+        numbers = np.stack([np.full_like(rows, served.number), rows], axis=1)
+        return {**served.rows.batch(rows), ROWS_KEY: torch.from_numpy(numbers)}

@@ -1,0 +1,97 @@
+"""A digest of everything in a model that decides what its frozen prefix computes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import torch
+from torch import nn
+
+from hf_transfer_plugin.prefix.cut import Cut
+from hf_transfer_plugin.prefix.unit_calls import LayerUnits
+
+__all__ = ["WeightsDigest"]
+
+# What a configuration says about the task, the file and the outputs, not about the layers.
+_IGNORED = {
+    *("_name_or_path", "architectures", "dtype", "finetuning_task", "id2label", "label2id"),
+    *("label_names", "num_labels", "output_attentions", "output_hidden_states", "problem_type"),
+    *("return_dict", "torch_dtype", "transformers_version", "use_cache", "num_classes"),
+}
+_LIBRARIES = ("torch", "transformers", "timm", "peft")
+
+
+class WeightsDigest:
+    """Digests of the layers of a model as they are now; each layer is read once.
+
+    Args:
+        units: of the model.
+    """
+
+    def __init__(self, units: LayerUnits) -> None:
+        self._units = units
+        self._known: dict[str, str] = {}
+
+    def of(self, cut: Cut) -> str:
+        """Return the digest of weights, buffers and settings of all that a cut skips."""
+        taps = [[tap.name, str(tap.shape)] for tap in cut.taps]
+        calls = [[call.path, call.runs] for call in cut.skipped]
+        parts = [self._frame(), json.dumps([cut.boundary, taps, calls])]
+        parts += [self._of_unit(path) for path in cut.paths]
+        return hashlib.blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()
+
+    def _of_unit(self, path: str) -> str:
+        if path not in self._known:
+            module = self._units.modules[path]
+            tensors = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+            self._known[path] = f"{path} {_settings(module)} {_content(tensors)}"
+        return self._known[path]
+
+    def _frame(self) -> str:
+        """Return what lies around the layers: class, configuration, parameters of no layer."""
+        if "" not in self._known:
+            model = self._units.model
+            frozen = {n: t for n, t in self._units.outside().items() if not t.requires_grad}
+            config = getattr(model, "config", None)
+            named = config.to_dict() if config is not None else {}
+            told = {key: value for key, value in named.items() if key not in _IGNORED}
+            attention = getattr(config, "_attn_implementation", "")
+            text = json.dumps([told, attention, _versions()], sort_keys=True, default=str)
+            self._known[""] = f"{type(model).__qualname__} {text} {_content(frozen)}"
+        return self._known[""]
+
+
+def _settings(module: nn.Module) -> str:
+    adapters = [
+        [str(getattr(part, name, "")) for name in ("disable_adapters", "active_adapters")]
+        for part in module.modules()
+        if hasattr(part, "active_adapters")
+    ]
+    text = f"{module!r} {adapters}"
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _content(tensors: Mapping[str, torch.Tensor]) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)};".encode())
+        # Any layout in memory gives the same bytes.
+        flat: Any = tensor.detach().cpu().contiguous().flatten()
+        digest.update(memoryview(flat.view(torch.uint8).numpy()) if flat.numel() else b"")
+    return digest.hexdigest()
+
+
+@lru_cache(maxsize=1)
+def _versions() -> tuple[str, ...]:
+    found = []
+    for library in _LIBRARIES:
+        try:
+            found.append(f"{library} {version(library)}")
+        except PackageNotFoundError:
+            continue
+    return tuple(found)
