@@ -300,8 +300,9 @@ def test_what_lies_under_a_null_does_not_count() -> None:
     assert dirty.equals(plain) and _digest(dirty) == _digest(plain)
 
 
-def test_the_tokenizer_of_a_collator_counts_by_content() -> None:
-    again = tokenizer().__class__.from_pretrained(tokenizer().name_or_path)
+def test_the_tokenizer_of_a_collator_counts_by_content(tmp_path: Path) -> None:
+    tokenizer().save_pretrained(tmp_path / "moved")
+    again = tokenizer().__class__.from_pretrained(tmp_path / "moved", local_files_only=True)
     assert digest_code(DataCollatorWithPadding(again)) == digest_code(padded().collate)
     again.add_tokens(["unheard"])
     assert digest_code(DataCollatorWithPadding(again)) != digest_code(padded().collate)

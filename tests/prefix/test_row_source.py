@@ -183,10 +183,13 @@ def test_random_states_are_put_back_when_reading_fails() -> None:
     assert _states() == before
 
 
-def _stream() -> RowSource:
+def _stream(**methods: Any) -> RowSource:
     class Stream(IterableDataset[Any]):
         def __iter__(self) -> Any:
             return iter([])
+
+    for name, method in methods.items():
+        setattr(Stream, name, method)
 
     return RowSource(Stream(), default_data_collator)
 
@@ -223,6 +226,11 @@ class _Noisy:
 # name -> (source, part of the reason)
 REFUSED: dict[str, tuple[Callable[[], RowSource], str]] = {
     "stream": (_stream, "is a stream"),
+    "stream with a length": (partial(_stream, __len__=lambda _: 3), "is a stream"),
+    "stream of datasets": (
+        lambda: RowSource(tokens().to_iterable_dataset(), default_data_collator),
+        "(IterableDataset) is a stream",
+    ),
     "empty": (lambda: RowSource([], default_data_collator), "empty"),
     "masked words": (masked_words, "collator draws random numbers (torch"),
     "masked words in views": (partial(masked_words, 2), "the data collator draws random numbers"),
@@ -270,7 +278,7 @@ REFUSED: dict[str, tuple[Callable[[], RowSource], str]] = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_cannot_be_kept_says_why(name: str) -> None:
-    assert len(REFUSED) == 14
+    assert len(REFUSED) == 16
     make, reason = REFUSED[name]
     before = _states()
     with pytest.raises(NotCacheable) as caught:
