@@ -14,17 +14,20 @@ __all__ = ["MODES", "Pins"]
 #: What normalization layers with running statistics do while they are frozen.
 MODES = ("eval", "keep", "train")
 _ABSENT: Any = object()
+_PARTS = "_pinned_parts"
 
 
 # Named like the method it shadows: pickle stores a bound method by its name, so a pickled copy
 # of a pinned module finds nn.Module.train. deepcopy rebinds it to the copied module.
 def train(self: nn.Module, mode: bool = True) -> nn.Module:
     """Stand in for `nn.Module.train` on a pinned module: whatever the mode, stay in eval."""
-    type(self).train(self, False)
-    for part in self.modules():
-        # Each has its own pin, or none and then follows the mode.
+    # Trainer calls this for every batch: no walk through the modules, no write without need.
+    for part in self.__dict__[_PARTS]:
         if isinstance(part, _BatchNorm) and part is not self:
+            # Each has its own pin, or none and then follows the mode.
             part.train(mode)
+        elif part.training:
+            part.training = False
     return self
 
 
@@ -71,11 +74,13 @@ class Pins:
             if module not in self._shadowed:
                 # Someone else may shadow the method too: what was there comes back at release.
                 self._shadowed[module] = vars(module).get("train", _ABSENT)
+                object.__setattr__(module, _PARTS, tuple(module.modules()))
                 object.__setattr__(module, "train", MethodType(train, module))
                 module.train(module.training)
 
     def _unshadow(self, module: nn.Module) -> None:
         shadowed = self._shadowed.pop(module)
+        object.__delattr__(module, _PARTS)
         if shadowed is _ABSENT:
             object.__delattr__(module, "train")
         else:

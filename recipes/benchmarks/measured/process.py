@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-__all__ = ["in_child", "peak_mib", "write_output_to"]
+__all__ = ["bytes_below", "in_child", "peak_mib", "write_output_to"]
 
 
 def in_child(target: Callable[..., None], *arguments: Any) -> Any:
@@ -44,3 +44,8 @@ def peak_mib() -> float:
     """Return the largest resident memory that this process ever had, in MiB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def bytes_below(folder: Path) -> int:
+    """Return the bytes of all files below a folder."""
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

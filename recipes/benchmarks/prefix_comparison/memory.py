@@ -1,4 +1,4 @@
-"""Resident memory against the number of rows: one epoch of a head on synthetic token ids."""
+"""Resident memory against the number of rows: two epochs of a head on synthetic token ids."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from datasets import Dataset
-from measured.process import peak_mib
+from measured.process import bytes_below, peak_mib
 from schedule_comparison.runs import Run
 from transformers import (
     BertConfig,
@@ -24,6 +24,7 @@ from transformers import (
 )
 
 from hf_transfer_plugin import FreezingCallback, FreezingSchedule, prefix_cache
+from prefix_comparison.uses import skipped
 
 __all__ = ["train_synthetic"]
 
@@ -73,16 +74,17 @@ def train_synthetic(run: Run, scratch: Path) -> dict[str, Any]:
     before = peak_mib()
     with _PrivateMemory() as private:
         began = time.perf_counter()
-        prefix_cache(trainer, folder=scratch / "cache")
+        cache = prefix_cache(trainer, folder=scratch / "cache")
         trainer.train()
         seconds = time.perf_counter() - began
     return {
         "seconds": seconds,
+        "uses": skipped(cache),
         "peak_before_mib": before,
         "peak_mib": peak_mib(),
         "final_mib": _status("VmRSS"),
         "private_peak_mib": private.peak,
-        "cache_bytes": sum(f.stat().st_size for f in (scratch / "cache").rglob("*") if f.is_file()),
+        "cache_bytes": bytes_below(scratch / "cache"),
     }
 
 

@@ -154,7 +154,7 @@ def _memory_run(rows: int, seed: int) -> Run:
         method="probe",
         seed=seed,
         learning_rate=1e-3,
-        epochs=1,
+        epochs=2,
         examples=rows,
         batch_size=32,
     )

@@ -7,14 +7,15 @@ import time
 from pathlib import Path
 from typing import Any
 
-from measured.process import peak_mib
+from measured.process import bytes_below, peak_mib
 from schedule_comparison.with_trainer import trainer_of
 
-from hf_transfer_plugin import FreezingCallback
+from hf_transfer_plugin import FreezingCallback, prefix_cache
 from prefix_comparison.bench import Bench
 from prefix_comparison.final_weights import largest_difference, moved_weights, weights_file
 from prefix_comparison.plan import REFERENCES
 from prefix_comparison.scoring import BatchWatch, accuracy
+from prefix_comparison.uses import skipped
 
 __all__ = ["train_arm"]
 
@@ -32,16 +33,14 @@ def train_arm(bench: Bench) -> dict[str, Any]:
     bare = arm in ("by hand", "full")
     trainer = trainer_of(job, *([] if bare else [FreezingCallback(job.schedule)]))
     began = time.perf_counter()
-    if folder is not None:
-        from hf_transfer_plugin import prefix_cache
-
-        prefix_cache(trainer, folder=folder, **_storage(arm))
+    cache = prefix_cache(trainer, folder=folder, **_storage(arm)) if folder is not None else None
     trainer.train()
     seconds = time.perf_counter() - began
     steps = -(-len(job.train) // job.run.batch_size) * job.run.epochs
     result = {"seconds": seconds, "peak_mib": peak_mib(), **watch.finish(steps)}
-    if folder is not None:
-        result["cache_bytes"] = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
+    if cache is not None and folder is not None:
+        result["uses"] = skipped(cache)
+        result["cache_bytes"] = bytes_below(folder)
     return result | _weights(bench, job.model) | {"accuracy": _accuracy(bench, job.model)}
 
 

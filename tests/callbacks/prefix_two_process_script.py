@@ -1,0 +1,87 @@
+"""Run by test_prefix_two_processes under torchrun, in two processes.
+
+Arguments: the folder for everything written, the folder of the cache or "-", then what happens:
+"" nothing; "die" ends the second process inside the fill. Each process leaves `RANK.pt` there.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.distributed import all_gather, barrier
+
+from hf_transfer_plugin import require_processes
+from hf_transfer_plugin.prefix.row_store import RowStore
+from hf_transfer_plugin.processes import end_processes
+from tests.callbacks.prefix_runs import Pad, make, probe, sentences, train
+
+PROCESSES = 2
+ROWS = 1500
+CHUNKS = 6
+
+
+def _gap(weights: dict[str, torch.Tensor]) -> float:
+    """Return the largest difference of any number between the processes."""
+    own = torch.cat([value.double().reshape(-1) for value in weights.values()])
+    everyone = [torch.empty_like(own) for _ in range(PROCESSES)]
+    all_gather(everyone, own)
+    return max(float((one - everyone[0]).abs().max()) for one in everyone)
+
+
+class _Counted:
+    """Counts the rows that this process writes; ends it at the third chunk when told so."""
+
+    def __init__(self, die: bool) -> None:
+        self.rows = 0
+        self._die = die
+        self._write = RowStore.write
+        RowStore.write = lambda store, chunk, tensors: self.write(  # type: ignore[method-assign]
+            store, chunk, tensors
+        )
+
+    def write(self, store: RowStore, chunk: int, tensors: Any) -> None:
+        self._write(store, chunk, tensors)
+        if any("-" in spec.name for spec in store.specs):
+            self.rows += len(store.chunk_rows(chunk))
+            if self._die and self.rows > 256:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+def main() -> None:
+    """Train once."""
+    folder, cache, what = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+    require_processes(PROCESSES)
+    rank = int(os.environ["RANK"])
+    counted = _Counted(what == "die" and rank == 1)
+    run = make(
+        folder,
+        probe(),
+        data=sentences(ROWS),
+        collate=Pad(),
+        per_device_train_batch_size=50,
+        evaluation=sentences(300, seed=1),
+    )
+    done = train(run, None if cache == "-" else Path(cache))
+    metrics = run.evaluate()
+    found = {
+        "weights": done.weights,
+        "uses": [asdict(use) for use in done.uses],
+        "gap": _gap(done.weights),
+        "wrote": counted.rows,
+        "eval_loss": metrics["eval_loss"],
+    }
+    file = folder / f"{rank}.pt"
+    torch.save(found, file.with_suffix(".part"))
+    file.with_suffix(".part").rename(file)
+    barrier()
+
+
+if __name__ == "__main__":
+    main()
+    end_processes()
