@@ -56,6 +56,8 @@ class RunConfig(Record):
         margin: difference, in units of the metric, that would not matter.
         confidence: of every interval.
         processes: how many must run; None accepts what the launcher gave.
+        prefix_cache: compute frozen layers once, where that is exact, and keep what they gave in
+            the folder $HF_TL_CACHE (`hf-tl cache` lists and deletes it).
         title: heading of report and card.
     """
 
@@ -81,6 +83,7 @@ class RunConfig(Record):
     margin: float = 0.01
     confidence: float = 0.95
     processes: int | None = None
+    prefix_cache: bool = True
     title: str = ""
 
     def ranked(self) -> tuple[str, ...]:
@@ -107,6 +110,7 @@ class RunConfig(Record):
             seeds=self.seeds,
             metric=self.metric,
             trust_remote_code=self.trust_remote_code,
+            prefix_cache=self.prefix_cache,
         )
 
     def controls_of(self, plan: Plan) -> tuple[Plan, ...]:

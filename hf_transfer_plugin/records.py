@@ -158,6 +158,7 @@ class Plan(Record):
         seeds: one run each; plans of one comparison share them.
         metric: the metric that is judged (higher is better).
         trust_remote_code: run code that comes with the checkpoint.
+        prefix_cache: compute frozen layers once where that is exact; see `prefix_cache`.
     """
 
     file_name = "plan.json"
@@ -175,6 +176,7 @@ class Plan(Record):
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     metric: str = "accuracy"
     trust_remote_code: bool = False
+    prefix_cache: bool = True
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
 from tests.hub_fixtures import hub as hub
 from tests.hub_fixtures import hub_model as hub_model
 from tests.hub_fixtures import hub_model_dir as hub_model_dir
@@ -9,3 +14,12 @@ from tests.hub_fixtures import hub_report as hub_report
 from tests.hub_fixtures import hub_server as hub_server
 from tests.hub_fixtures import hub_sleeps as hub_sleeps
 from tests.hub_fixtures import running_hub as running_hub
+
+
+@pytest.fixture(scope="session", autouse=True)
+def prefix_cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Keep what tests cache out of the user's folder; processes that they start inherit it."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("prefix-cache")
+        patch.setenv("HF_TL_CACHE", str(folder))
+        yield folder

@@ -6,30 +6,23 @@ import logging
 import math
 import os
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from accelerate.utils import send_to_device
 from torch import nn
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from hf_transfer_plugin.callbacks.fed_model import FedModel
 from hf_transfer_plugin.callbacks.light_dataloaders import as_trainer_reads, install, uninstall
-from hf_transfer_plugin.callbacks.phases_ahead import PhaseAhead, phases_ahead
+from hf_transfer_plugin.callbacks.phases_ahead import phases_ahead
 from hf_transfer_plugin.callbacks.prefix_checks import check_storage, why_not
-from hf_transfer_plugin.callbacks.prefix_entries import Boundary, PrefixEntries, agreed
-from hf_transfer_plugin.callbacks.served_rows import ROWS_KEY, ServedRows, data_state
+from hf_transfer_plugin.callbacks.prefix_entries import PrefixEntries, agreed
+from hf_transfer_plugin.callbacks.prefix_search import find_boundaries
+from hf_transfer_plugin.callbacks.served_rows import Boundary, ServedRows, data_state
 from hf_transfer_plugin.prefix.budget import Budget
 from hf_transfer_plugin.prefix.cache_folder import default_folder
-from hf_transfer_plugin.prefix.cut import feeding
 from hf_transfer_plugin.prefix.determinism import NotCacheable
-from hf_transfer_plugin.prefix.finding import find_cut
-from hf_transfer_plugin.prefix.leaf_shapes import BatchSize
-from hf_transfer_plugin.prefix.probes import make_probes
-from hf_transfer_plugin.prefix.unit_calls import LayerUnits
 from hf_transfer_plugin.prefix.weights_digest import WeightsDigest
 
 __all__ = ["PrefixCache", "PrefixUse", "prefix_cache"]
@@ -108,6 +101,10 @@ def prefix_cache(
     return cache
 
 
+class _NoGain(NotCacheable):
+    """Nothing is wrong: there is nothing to save."""
+
+
 class PrefixCache(TrainerCallback):
     """Follows a Trainer: finds the frozen prefix, fills the cache, feeds the model from it.
 
@@ -125,14 +122,10 @@ class PrefixCache(TrainerCallback):
         self._folder, self._budget = folder, budget
         self._served: list[ServedRows] = []
         self._training: ServedRows | None = None
-        self._model: nn.Module | None = None
-        self._units: LayerUnits | None = None
-        self._parameters: dict[str, nn.Parameter] = {}
-        self._frozen: list[bool] = []
+        self._fed: FedModel | None = None
+        self._trainable: list[bool] = []
         self._boundaries: list[Boundary] = []
         self._in_training = False
-        self._hooks: list[Any] = []
-        self._open = ExitStack()
 
     def serve(self, dataset: Any, for_training: bool) -> ServedRows | None:
         """Return the rows of a dataset; None when they cannot come from a cache."""
@@ -141,7 +134,7 @@ class PrefixCache(TrainerCallback):
         if served is None:
             reason = why_not(self._trainer, for_training)
             if reason:
-                self._refuse(reason)
+                self._refuse(NotCacheable(reason))
                 return None
             seen, collate = as_trainer_reads(self._trainer, dataset)
             try:
@@ -154,7 +147,7 @@ class PrefixCache(TrainerCallback):
                     seed=self._trainer.args.seed,
                 )
             except NotCacheable as error:
-                self._refuse(error.reason)
+                self._refuse(error)
                 return None
             self._served.append(served)
         if for_training:
@@ -165,10 +158,8 @@ class PrefixCache(TrainerCallback):
 
     def remove(self) -> None:
         """Leave the Trainer and its model as they were."""
-        self._open.close()
-        for hook in self._hooks:
-            hook.remove()
-        self._hooks = []
+        if self._fed is not None:
+            self._fed.remove()
         uninstall(self._trainer)
         self._trainer.remove_callback(self)
 
@@ -176,7 +167,7 @@ class PrefixCache(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         """Look at what is frozen now."""
-        self.uses, self._frozen, self._in_training = [], [], True
+        self.uses, self._trainable, self._in_training = [], [], True
         self._attach()
         self._follow(args, state)
 
@@ -205,170 +196,105 @@ class PrefixCache(TrainerCallback):
     def _attach(self) -> None:
         """Listen to the model that trains."""
         model = self._trainer.model
-        if model is self._model or not isinstance(model, nn.Module):
+        if not isinstance(model, nn.Module):
             return
-        for hook in self._hooks:
-            hook.remove()
-        self._model, self._units = model, LayerUnits(model)
-        self._parameters = dict(model.named_parameters())
-
-        # Functions, for a copy of the model copies bound methods with all that they belong to.
-        def before(module: nn.Module, args: Any, kwargs: dict[str, Any]) -> Any:
-            return self._before_forward(module, args, kwargs)
-
-        def after(module: nn.Module, args: Any, result: Any) -> None:
-            self._open.close()
-
-        self._hooks = [
-            model.register_forward_pre_hook(before, prepend=True, with_kwargs=True),
-            model.register_forward_hook(after, always_call=True),
-        ]
-
-    def _before_forward(self, module: nn.Module, args: Any, kwargs: dict[str, Any]) -> Any:
-        if ROWS_KEY not in kwargs:
-            return None
-        numbers = kwargs.pop(ROWS_KEY).cpu().numpy()
-        served, rows = self._served[int(numbers[0, 0])], numbers[:, 1]
-        device = self._trainer.args.device
-        store = served.stores.get(self._boundaries[0].weights) if self._boundaries else None
-        if module is not self._model or store is None or not served.is_on:
-            batch = send_to_device(served.source.batch(rows), device)
-            return args, {**kwargs, **{name: batch[name] for name in kwargs if name in batch}}
-        assert self._units is not None and served.rows is not None
-        cut = self._boundaries[0].cut
-        values = served.rows.values(cut, store, rows, device)
-        size = BatchSize(len(rows), served.rows.batch_length(rows))
-        self._open.enter_context(feeding(self._units, cut, values, size, device))
-        return args, kwargs
+        if self._fed is not None:
+            if self._fed.model is model:
+                return
+            self._fed.remove()
+        self._fed = FedModel(
+            model,
+            self._trainer.args.device,
+            self._served.__getitem__,
+            lambda: self._boundaries[0] if self._boundaries else None,
+        )
 
     def _follow(self, args: TrainingArguments, state: TrainerState) -> None:
         """Find the boundary when other layers train than before, and fill the cache for it."""
-        trains = [parameter.requires_grad for parameter in self._parameters.values()]
-        if trains == self._frozen:
+        if self._fed is None or self._training is None:
             return
-        self._frozen = trains
-        served, start = self._training, time.perf_counter()
-        if served is None:
+        trainable = self._fed.trainable()
+        if trainable == self._trainable:
             return
-        self._boundaries = []
+        self._trainable, self._boundaries = trainable, []
         for each in self._served:
             each.switch(False)
+        start = time.perf_counter()
         try:
-            rows = self._prepare(served, args, state)
+            rows = self._prepare(self._fed, self._training, args, state)
         except NotCacheable as error:
-            self._refuse(error.reason, state.global_step)
+            self._refuse(error, state.global_step)
             return
+        self._training.switch(True)
         boundary = self._boundaries[0]
-        served.switch(True)
-        seconds = time.perf_counter() - start
-        size = served.stores[boundary.weights].bytes
-        use = PrefixUse(state.global_step, boundary.cut.boundary, "", rows, seconds, size)
+        use = PrefixUse(
+            state.global_step,
+            boundary.cut.boundary,
+            "",
+            rows,
+            time.perf_counter() - start,
+            self._training.stores[boundary.weights].bytes,
+        )
         self.uses.append(use)
         logger.info(
             "from step %d the model runs from %s on; %d rows computed in %.1f s, %.1f MB on disk",
             *(use.step, use.before, use.rows, use.seconds, use.bytes / 1e6),
         )
 
-    def _prepare(self, served: ServedRows, args: TrainingArguments, state: TrainerState) -> int:
+    def _prepare(
+        self, fed: FedModel, served: ServedRows, args: TrainingArguments, state: TrainerState
+    ) -> int:
         """Find the boundaries of this phase and of later ones; return the rows computed for them.
 
         Raises:
             NotCacheable: when this phase has none, or filling it would cost more than it saves.
         """
-        units = self._units
-        assert units is not None
-        now = frozenset(
-            group.name
-            for group in units.groups
-            if any(self._parameters[name].requires_grad for name in group.parameter_names)
-        )
+        groups, trained = fed.units.groups, fed.trained_groups()
+        if groups[0].name in trained:
+            raise _NoGain(f"{groups[0].name} trains, the layer group nearest to the input")
         callbacks = self._trainer.callback_handler.callbacks
-        ahead = phases_ahead(callbacks, units.groups, now, state.global_step, state.max_steps)
+        ahead = phases_ahead(callbacks, groups, trained, state.global_step, state.max_steps)
         agreed(served.check)
-        digest = WeightsDigest(units)
-        boundaries = self._find(units, served, ahead, digest)
-        entries = self._entries(units)
-        examples = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
-        passes = sum(ahead[n].steps for _, phases in boundaries for n in phases) * examples
-        if passes < _WORTH * served.source.rows and not entries.is_there(served, boundaries[0][0]):
-            raise NotCacheable(
-                f"{passes:,} rows are read while they are frozen, of {served.source.rows:,}: "
+        digest = WeightsDigest(fed.units)
+        boundaries, steps = find_boundaries(fed, served.source, ahead, digest)
+        entries = self._entries(fed)
+        read = steps * args.train_batch_size * args.gradient_accumulation_steps * args.world_size
+        if read < _WORTH * served.source.rows and not entries.is_there(served, boundaries[0]):
+            raise _NoGain(
+                f"{read:,} rows are read while the layers are frozen, of {served.source.rows:,}: "
                 "keeping them would cost more than it saves"
             )
         # All in one pass: a boundary more costs disk space alone.
-        wanted = [boundary for boundary, _ in boundaries]
-        rows = entries.prepare(served, wanted, digest)
-        self._boundaries = wanted
+        rows = entries.prepare(served, boundaries, digest)
+        self._boundaries = boundaries
         return rows
-
-    def _find(
-        self,
-        units: LayerUnits,
-        served: ServedRows,
-        ahead: Sequence[PhaseAhead],
-        digest: WeightsDigest,
-    ) -> list[tuple[Boundary, list[int]]]:
-        """Return the boundaries that the frozen weights of now will serve, and in which phases."""
-        probes = make_probes(served.source, self._place)
-        found: dict[str, tuple[Boundary, list[int]]] = {}
-        trained_before: set[str] = set()
-        for number, phase in enumerate(ahead):
-            search = partial(
-                find_cut, units, phase.trained, probes, self._run, gradients=number == 0
-            )
-            try:
-                cut = agreed(search)
-            except NotCacheable:
-                if number == 0:
-                    raise
-            else:
-                groups = {units.group_of[path] for path in cut.paths}
-                if not groups & trained_before:
-                    boundary = Boundary(cut, digest.of(cut))
-                    found.setdefault(boundary.weights, (boundary, []))[1].append(number)
-            trained_before |= phase.trained
-        return list(found.values())
 
     def _serve_evaluation(self, served: ServedRows) -> None:
         """Fill the cache for a dataset of evaluation, when a boundary is known."""
         served.switch(False)
-        if not self._boundaries or self._units is None:
+        if not self._boundaries or self._fed is None:
             return
-        digest = WeightsDigest(self._units)
+        digest = WeightsDigest(self._fed.units)
         first = self._boundaries[0]
         if not self._in_training and digest.of(first.cut) != first.weights:
             return
         try:
             agreed(served.check)
-            training = self._training
-            if training is not None and not served.is_like(training):
+            if self._training is not None and not served.is_like(self._training):
                 raise NotCacheable("its rows have other fields than those of the training set")
-            self._entries(self._units).prepare(served, self._boundaries, digest)
+            self._entries(self._fed).prepare(served, self._boundaries, digest)
         except NotCacheable as error:
-            self._refuse(f"evaluation: {error.reason}")
+            self._refuse(NotCacheable(f"evaluation: {error.reason}"))
             return
         served.switch(True)
 
-    def _entries(self, units: LayerUnits) -> PrefixEntries:
-        return PrefixEntries(
-            units,
-            self._run,
-            self._place,
-            self._folder,
-            self._budget,
-            self._storage,
-            str(self._trainer.accelerator.mixed_precision),
-        )
+    def _entries(self, fed: FedModel) -> PrefixEntries:
+        precision = str(self._trainer.accelerator.mixed_precision)
+        return PrefixEntries(fed, self._folder, self._budget, self._storage, precision)
 
-    def _run(self, batch: Any) -> Any:
-        assert self._model is not None
-        return self._model(**batch)
-
-    def _place(self, batch: Any) -> Any:
-        return send_to_device(batch, self._trainer.args.device)
-
-    def _refuse(self, reason: str, step: int = 0) -> None:
+    def _refuse(self, error: NotCacheable, step: int = 0) -> None:
         known = {use.reason for use in self.uses}
-        self.uses.append(PrefixUse(step, "", reason))
-        if reason not in known:
-            logger.warning("the frozen layers are computed in every epoch: %s", reason)
+        self.uses.append(PrefixUse(step, "", error.reason))
+        if error.reason not in known:
+            level = logging.INFO if isinstance(error, _NoGain) else logging.WARNING
+            logger.log(level, "the frozen layers are computed in every epoch: %s", error.reason)

@@ -5,42 +5,26 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import torch
 
-from hf_transfer_plugin.callbacks.served_rows import ServedRows
+from hf_transfer_plugin.callbacks.fed_model import FedModel
+from hf_transfer_plugin.callbacks.served_rows import Boundary, ServedRows
 from hf_transfer_plugin.errors import CacheSpaceError, TransferError
 from hf_transfer_plugin.prefix.budget import Budget
-from hf_transfer_plugin.prefix.cut import Cut
 from hf_transfer_plugin.prefix.determinism import NotCacheable
 from hf_transfer_plugin.prefix.filling import Target, fill
-from hf_transfer_plugin.prefix.probes import Batch
 from hf_transfer_plugin.prefix.row_store import ArraySpec, RowStore
 from hf_transfer_plugin.prefix.stored_rows import StoredRows, array_spec, input_specs
-from hf_transfer_plugin.prefix.unit_calls import LayerUnits
 from hf_transfer_plugin.prefix.weights_digest import WeightsDigest
 from hf_transfer_plugin.processes import is_first, of_all, wait_for_all, world_size
 
-__all__ = ["Boundary", "PrefixEntries", "agreed"]
+__all__ = ["PrefixEntries", "agreed"]
 
 logger = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
-
-
-@dataclass(frozen=True)
-class Boundary:
-    """A cut and the weights below it.
-
-    Attributes:
-        cut: where the prefix ends.
-        weights: digest of what it computes with.
-    """
-
-    cut: Cut
-    weights: str
 
 
 def agreed(work: Callable[[], _Result]) -> _Result:
@@ -66,9 +50,7 @@ class PrefixEntries:
     """Opens and fills entries of the cache.
 
     Args:
-        units: of the model.
-        run: its forward pass.
-        place: brings a batch to its device.
+        fed: the model.
         folder: of the cache.
         budget: what it may take.
         storage: type in which activations are kept; None keeps them as they are.
@@ -77,15 +59,13 @@ class PrefixEntries:
 
     def __init__(
         self,
-        units: LayerUnits,
-        run: Callable[[Batch], Any],
-        place: Callable[[Batch], Batch],
+        fed: FedModel,
         folder: Path,
         budget: Budget,
         storage: str | None,
         precision: str,
     ) -> None:
-        self.units, self.run, self.place = units, run, place
+        self._fed = fed
         self._folder, self._budget = folder, budget
         self._storage, self._precision = storage, precision
 
@@ -135,14 +115,18 @@ class PrefixEntries:
                 for store in stores:
                     locks.enter_context(store.locked())
             wait_for_all()
+            if not is_first():
+                # Another run may have filled them while the first process waited.
+                for store in stores:
+                    store.reload()
             computed = agreed(
                 lambda: fill(
-                    self.units,
+                    self._fed.units,
                     served.source,
                     rows,
                     open_targets,
-                    self.run,
-                    self.place,
+                    self._fed.run,
+                    self._fed.place,
                     base=base,
                     share=share,
                     note="frozen layers, once",
@@ -216,8 +200,8 @@ class PrefixEntries:
             array_spec(tap.name, self._kept_as(tap.shape.dtype), tap.shape.kept_row() or ())
             for tap in cut.taps
         ]
-        config = getattr(self.units.model, "config", None)
-        name = getattr(config, "_name_or_path", "") or type(self.units.model).__name__
+        config = getattr(self._fed.model, "config", None)
+        name = getattr(config, "_name_or_path", "") or type(self._fed.model).__name__
         return key, specs, {"model": name, "before": cut.boundary, "rows": served.source.rows}
 
     def _kept_as(self, dtype: torch.dtype) -> torch.dtype | str:

@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
 
+from hf_transfer_plugin.prefix.cut import Cut
 from hf_transfer_plugin.prefix.determinism import check_deterministic
 from hf_transfer_plugin.prefix.light_rows import LightDataset, LightRow
 from hf_transfer_plugin.prefix.row_source import RowSource
 from hf_transfer_plugin.prefix.row_store import RowStore
 from hf_transfer_plugin.prefix.stored_rows import StoredRows
 
-__all__ = ["ROWS_KEY", "LightCollator", "ServedRows", "data_state"]
+__all__ = ["ROWS_KEY", "Boundary", "LightCollator", "ServedRows", "data_state"]
 
 #: In a batch: which rows it holds, [rows, 2] of dataset number and row.
 ROWS_KEY = "prefix_rows"
+
+
+@dataclass(frozen=True)
+class Boundary:
+    """A cut and the weights below it.
+
+    Attributes:
+        cut: where the prefix ends.
+        weights: digest of what it computes with.
+    """
+
+    cut: Cut
+    weights: str
 
 
 class ServedRows:
@@ -44,7 +59,7 @@ class ServedRows:
         self.light = LightDataset(dataset)
         self.rows: StoredRows | None = None
         self.stores: dict[str, RowStore] = {}
-        self.boundaries: dict[str, Any] = {}
+        self.boundaries: dict[str, Boundary] = {}
         self._checked = False
         # Seen by dataloader workers, too: on, epoch.
         self._shared = torch.zeros(2, dtype=torch.int64).share_memory_()

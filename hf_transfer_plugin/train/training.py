@@ -16,6 +16,7 @@ from transformers import EvalPrediction, PrinterCallback, Trainer, set_seed
 
 from hf_transfer_plugin.adapt.schedules import FreezingSchedule
 from hf_transfer_plugin.callbacks.freezing import FreezingCallback
+from hf_transfer_plugin.callbacks.prefix_caching import prefix_cache
 from hf_transfer_plugin.callbacks.progress import ProgressBarCallback
 from hf_transfer_plugin.checkpoints import Checkpoint, without_bars
 from hf_transfer_plugin.data import Prepared, TargetData
@@ -99,10 +100,13 @@ def train_once(
             callbacks=[freezing],
         )
         trainer.remove_callback(PrinterCallback)
+        cached = prefix_cache(trainer) if plan.prefix_cache else None
         with progress(f"{plan.name}, seed {seed}") as move:
             trainer.add_callback(ProgressBarCallback(move, plan.metric))
             trainer.train()
         result = _result(plan, seed, trainer, prepared, start)
+        if cached is not None:
+            cached.remove()
 
     def save(folder: Path) -> None:
         model.to(memory_format=torch.contiguous_format)  # type: ignore[call-arg]

@@ -35,16 +35,13 @@ class Attempt:
     Args:
         folder: for its weights and its log.
         cache: folder of the cache.
-        slow: fill so slowly that others come in between.
+        pause: seconds before each chunk.
         rows: of the data.
     """
 
-    slowness = 12.0  # seconds that a slow fill takes
-
-    def __init__(self, folder: Path, cache: Path, *, slow: bool = False, rows: int = ROWS) -> None:
+    def __init__(self, folder: Path, cache: Path, *, pause: float = 0.0, rows: int = ROWS) -> None:
         folder.mkdir(exist_ok=True)
         self._folder = folder
-        pause = self.slowness / -(-rows // 256) if slow else 0.0
         forked = multiprocessing.get_context("forkserver")
         self._told, sender = forked.Pipe(duplex=False)
         self.process = forked.Process(

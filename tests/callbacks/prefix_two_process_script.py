@@ -1,7 +1,8 @@
 """Run by test_prefix_two_processes under torchrun, in two processes.
 
-Arguments: the folder for everything written, the folder of the cache or "-", then what happens:
-"" nothing; "die" ends the second process inside the fill. Each process leaves `RANK.pt` there.
+Arguments: the folder for everything written, the folder of the cache, then what happens: "all"
+trains without the cache, with it, and with it once more; "once" with it; "die" too, and ends the
+second process inside the fill. Each process leaves `RANK.pt`, a list of what each run gave.
 """
 
 from __future__ import annotations
@@ -53,29 +54,34 @@ class _Counted:
                 os.kill(os.getpid(), signal.SIGKILL)
 
 
-def main() -> None:
-    """Train once."""
-    folder, cache, what = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
-    require_processes(PROCESSES)
-    rank = int(os.environ["RANK"])
-    counted = _Counted(what == "die" and rank == 1)
+def _train(folder: Path, cache: Path | None, counted: _Counted) -> dict[str, Any]:
+    counted.rows = 0
     run = make(
         folder,
         probe(),
         data=sentences(ROWS),
         collate=Pad(),
-        per_device_train_batch_size=50,
         evaluation=sentences(300, seed=1),
     )
-    done = train(run, None if cache == "-" else Path(cache))
+    done = train(run, cache)
     metrics = run.evaluate()
-    found = {
+    return {
         "weights": done.weights,
         "uses": [asdict(use) for use in done.uses],
         "gap": _gap(done.weights),
         "wrote": counted.rows,
         "eval_loss": metrics["eval_loss"],
     }
+
+
+def main() -> None:
+    """Do what the arguments say."""
+    folder, cache, what = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+    require_processes(PROCESSES)
+    rank = int(os.environ["RANK"])
+    counted = _Counted(what == "die" and rank == 1)
+    caches = [None, cache, cache] if what == "all" else [cache]
+    found = [_train(folder, each, counted) for each in caches]
     file = folder / f"{rank}.pt"
     torch.save(found, file.with_suffix(".part"))
     file.with_suffix(".part").rename(file)

@@ -309,6 +309,61 @@ def without_dropout(run: Trainer) -> None:
             module.p = 0.0
 
 
+class Rare(nn.Module):
+    """Two frozen layers; the second is silent but for sentences that begin with one word."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.body, self.alarm = nn.Linear(40, 8), nn.Linear(1, 8)
+        nn.init.zeros_(self.alarm.bias)
+        self.head = nn.Linear(16, 2)
+
+    def forward(self, input_ids: Any, attention_mask: Any, labels: Any) -> Any:
+        counted = nn.functional.one_hot(input_ids, 40) * attention_mask[..., None]
+        first = (input_ids[:, :1] == 7).float() * 3
+        known = torch.cat([self.body(counted.sum(1) / 4), self.alarm(first)], 1)
+        logits = self.head(known)
+        return {"loss": nn.functional.cross_entropy(logits, labels), "logits": logits}
+
+
+class Head(nn.Module):
+    """A head with two inputs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two = nn.Linear(8, 2), nn.Linear(8, 2)
+
+    def forward(self, known: Any, alarm: Any) -> Any:
+        return self.one(known) + self.two(alarm)
+
+
+class RareAlone(Rare):
+    """Hands both on apart."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(1)
+        self.head = Head()  # type: ignore[assignment]
+
+    def forward(self, input_ids: Any, attention_mask: Any, labels: Any) -> Any:
+        counted = nn.functional.one_hot(input_ids, 40) * attention_mask[..., None]
+        first = (input_ids[:, :1] == 7).float() * 3
+        logits = self.head(self.body(counted.sum(1) / 4), self.alarm(first))
+        return {"loss": nn.functional.cross_entropy(logits, labels), "logits": logits}
+
+
+@pytest.mark.parametrize("kind", [Rare, RareAlone])
+def test_what_is_silent_on_a_few_rows_is_kept_all_the_same(
+    kind: type[nn.Module], tmp_path: Path
+) -> None:
+    plain, done = (
+        train(make(tmp_path, probe(), model=kind()), cache) for cache in (None, tmp_path / "cache")
+    )
+    assert done.rows == 600
+    assert gap(plain.weights, done.weights) < EXACT
+
+
 class Listed:
     """A dataset that is only a list."""
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,51 +18,57 @@ import torch
 from tests.callbacks import prefix_killed
 from tests.callbacks.killed_runs import start_server, stop_server
 from tests.callbacks.prefix_killed import Attempt
-from tests.callbacks.prefix_runs import EXACT, gap
-from tests.callbacks.prefix_two_process_script import PROCESSES, ROWS
+from tests.callbacks.prefix_runs import EXACT, entry_with, gap
+from tests.callbacks.prefix_two_process_script import CHUNKS, PROCESSES, ROWS
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = Path(__file__).with_name("prefix_two_process_script.py")
-TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", str(PROCESSES)]
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+PAUSE = 0.8  # for each chunk: others come in between
 
 Results = list[dict[str, Any]]
 
 
-def _start(folder: Path, cache: Path | None, what: str = "") -> subprocess.Popen[str]:
+def _start(folder: Path, cache: Path, what: str = "once") -> subprocess.Popen[str]:
     folder.mkdir()
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    words = [*TORCHRUN, "--master_port", "0", str(SCRIPT), str(folder), str(cache or "-"), what]
+    words = [*TORCHRUN, "--nproc_per_node", str(PROCESSES), str(SCRIPT)]
+    words += [str(folder), str(cache), what]
     return subprocess.Popen(
-        words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        words,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
     )
 
 
-def _results(process: subprocess.Popen[str], folder: Path) -> tuple[Results, str]:
-    """Return what each process wrote; the exit code says nothing, for some exits abort."""
+def _output(process: subprocess.Popen[str]) -> str:
+    """Return what it said; processes that wait for one another for ever end, too."""
     try:
-        output, _ = process.communicate(timeout=100)
+        return process.communicate(timeout=60)[0]
     finally:
-        process.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def _results(process: subprocess.Popen[str], folder: Path) -> list[Results]:
+    """Return what each process wrote for each run; the exit code says nothing: some exits abort."""
+    output = _output(process)
     files = [folder / f"{rank}.pt" for rank in range(PROCESSES)]
     if not all(file.is_file() for file in files):
         pytest.fail(f"no result of each process:\n{output}")
-    return [torch.load(file) for file in files], output
+    return [list(each) for each in zip(*map(torch.load, files), strict=True)]
 
 
 @pytest.fixture(scope="module")
-def plain(tmp_path_factory: pytest.TempPathFactory) -> Results:
-    folder = tmp_path_factory.mktemp("plain") / "run"
-    return _results(_start(folder, None), folder)[0]
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("shared")
-
-
-@pytest.fixture(scope="module")
-def shared(place: Path) -> Results:
-    return _results(_start(place / "run", place / "cache"), place / "run")[0]
+def three(tmp_path_factory: pytest.TempPathFactory) -> list[Results]:
+    """Return a run without a cache, one that fills it and one that finds it full."""
+    folder = tmp_path_factory.mktemp("three")
+    results = _results(_start(folder / "run", folder / "cache", "all"), folder / "run")
+    assert len(results) == 3
+    return results
 
 
 def _rows(results: Results) -> int:
@@ -70,28 +79,36 @@ def _rows(results: Results) -> int:
     return int(first[0]["rows"])
 
 
-def test_both_fill_their_share(shared: Results) -> None:
-    assert _rows(shared) == ROWS
+def test_both_fill_their_share(three: list[Results]) -> None:
+    assert _rows(three[1]) == ROWS
     # The evaluation set has two chunks, one for each.
-    wrote = [each["wrote"] for each in shared]
+    wrote = [each["wrote"] for each in three[1]]
     assert sum(wrote) == ROWS + 300 and all(600 < rows < 1200 for rows in wrote)
 
 
-def test_processes_stay_equal_and_end_as_without(plain: Results, shared: Results) -> None:
-    for before, after in zip(plain, shared, strict=True):
+def test_processes_stay_equal_and_end_as_without(three: list[Results]) -> None:
+    for before, after in zip(three[0], three[1], strict=True):
         assert before["gap"] == after["gap"] == 0.0 and before["uses"] == []
         assert gap(before["weights"], after["weights"]) < EXACT
         assert before["eval_loss"] == pytest.approx(after["eval_loss"], abs=EXACT)
 
 
-def test_one_process_killed_in_the_fill(shared: Results, tmp_path: Path) -> None:
-    process = _start(tmp_path / "run", tmp_path / "cache", "die")
-    output, _ = process.communicate(timeout=100)
-    assert "exitcode  : -9" in output and not list((tmp_path / "run").glob("*.pt")), output
-    results, _ = _results(_start(tmp_path / "again", tmp_path / "cache"), tmp_path / "again")
-    assert 0 < _rows(results) < ROWS and _rows(results) % 256 in (0, ROWS % 256)
-    for before, after in zip(shared, results, strict=True):
+def test_a_second_run_computes_nothing(three: list[Results]) -> None:
+    assert _rows(three[2]) == 0 and [each["wrote"] for each in three[2]] == [0, 0]
+    _assert_equal(three[1], three[2])
+
+
+def _assert_equal(one: Results, two: Results) -> None:
+    for before, after in zip(one, two, strict=True):
         assert gap(before["weights"], after["weights"]) == 0
+
+
+def test_one_process_killed_in_the_fill(three: list[Results], tmp_path: Path) -> None:
+    output = _output(_start(tmp_path / "run", tmp_path / "cache", "die"))
+    assert "exitcode  : -9" in output and not list((tmp_path / "run").glob("*.pt")), output
+    (again,) = _results(_start(tmp_path / "again", tmp_path / "cache"), tmp_path / "again")
+    assert 0 < _rows(again) < ROWS and _rows(again) % 256 in (0, ROWS % 256)
+    _assert_equal(three[1], again)
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +121,7 @@ def server() -> Iterator[None]:
 def test_two_runs_at_once(server: None, tmp_path: Path) -> None:
     """The second waits while the first fills, and computes nothing."""
     whole = prefix_killed.run(tmp_path, tmp_path / "whole")
-    attempts = [Attempt(tmp_path / str(n), tmp_path / "cache", slow=True) for n in range(2)]
+    attempts = [Attempt(tmp_path / str(n), tmp_path / "cache", pause=PAUSE) for n in range(2)]
     for each in attempts:
         assert each.end() == 0
     computed = sorted(each.rows() for each in attempts)
@@ -119,32 +136,40 @@ def test_two_runs_at_once(server: None, tmp_path: Path) -> None:
 def test_two_runs_at_once_of_which_one_dies(server: None, tmp_path: Path) -> None:
     """Who waits goes on from what the dead one left."""
     whole = prefix_killed.run(tmp_path, tmp_path / "whole")
-    first = Attempt(tmp_path / "0", tmp_path / "cache", slow=True)
+    first = Attempt(tmp_path / "0", tmp_path / "cache", pause=PAUSE)
     began = first.wait("filling")
-    second = Attempt(tmp_path / "1", tmp_path / "cache", slow=True)
-    assert first.kill_at(began + 0.5 * first.slowness)
+    second = Attempt(tmp_path / "1", tmp_path / "cache", pause=PAUSE)
+    assert first.kill_at(began + PAUSE * 3.5)
     assert second.end() == 0
     assert 0 < second.rows() < prefix_killed.ROWS
     assert gap(torch.load(tmp_path / "1" / "weights.pt"), whole.weights) == 0
 
 
 def test_two_processes_wait_for_a_run_that_dies(
-    server: None, shared: Results, tmp_path: Path
+    server: None, three: list[Results], tmp_path: Path
 ) -> None:
     """Both must know what that one wrote, or chunks are computed by none of them."""
-    first = Attempt(tmp_path / "0", tmp_path / "cache", slow=True, rows=ROWS)
-    began = first.wait("filling")
-    process = _start(tmp_path / "run", tmp_path / "cache")
-    assert first.kill_at(began + 0.7 * first.slowness)
-    results, output = _results(process, tmp_path / "run")
-    assert "another process fills cache entry" in output
-    assert 0 < _rows(results) < ROWS
-    for before, after in zip(shared, results, strict=True):
-        assert gap(before["weights"], after["weights"]) == 0
+    cache = tmp_path / "cache"
+    first = Attempt(tmp_path / "0", cache, pause=8.0, rows=ROWS)
+    first.wait("filling")
+    process = _start(tmp_path / "run", cache)
+    assert process.stdout is not None
+    said = next(line for line in process.stdout if "another process fills" in line)
+    assert "waiting" in said
+    before = _chunks(cache)
+    while _chunks(cache) == before:
+        time.sleep(0.05)
+    assert first.kill_at(0.0)
+    left = ROWS - 256 * _chunks(cache)
+    (results,) = _results(process, tmp_path / "run")
+    assert _rows(results) == left > 0
+    _assert_equal(three[1], results)
 
 
-def test_a_second_run_computes_nothing(shared: Results, place: Path) -> None:
-    results, _ = _results(_start(place / "again", place / "cache"), place / "again")
-    assert _rows(results) == 0 and [each["wrote"] for each in results] == [0, 0]
-    for before, after in zip(shared, results, strict=True):
-        assert gap(before["weights"], after["weights"]) == 0
+def _chunks(cache: Path) -> int:
+    """Return how many chunks of activations are written."""
+    return entry_with(cache, "*-*-*.bin").joinpath("journal.0").read_text().count("}\n")
+
+
+def test_table() -> None:
+    assert ROWS == 5 * 256 + 220 and CHUNKS == 6

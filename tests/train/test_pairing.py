@@ -19,14 +19,17 @@ Batches = list[list[tuple[Any, int]]]
 
 
 def _batches(setting: Setting, plan: Plan, seed: int, rate: float | None = None) -> Batches:
-    """Return the training batches in their order, each row as (token ids, label)."""
+    """Return the training batches in their order, each row as (token ids, label).
+
+    They are seen where they are read, which the cache of frozen layers leaves out.
+    """
     seen: Batches = []
 
     def see(rows: Rows) -> None:
         if len(rows) == plan.batch_size:  # validation and test come as one batch each
             seen.append([(tuple(row["input_ids"]), row["labels"]) for row in rows])
 
-    setting.train(plan, seed, rate, see)
+    setting.train(replace(plan, prefix_cache=False), seed, rate, see)
     return seen
 
 

@@ -20,6 +20,7 @@ from hf_transfer_plugin.data.loading import TargetData
 from hf_transfer_plugin.data.preprocessing import Prepared
 from hf_transfer_plugin.layers import layer_groups
 from hf_transfer_plugin.records import DataSpec
+from prefix_comparison.phases import HEAD_ALONE
 from prefix_comparison.plan import DATASETS, TOP_EPOCHS
 from prefix_comparison.settings import Settings
 
@@ -107,7 +108,7 @@ class Bench:
         if self.run.method == "full":
             return FreezingSchedule.full()
         if self.run.method == "probe":
-            return FreezingSchedule.linear_probe()
+            return FreezingSchedule((HEAD_ALONE,))
         top, below = _TOP[self.loaded.task]
         last = self.run.epochs - TOP_EPOCHS
         rates = DATASETS[self.run.dataset].rates

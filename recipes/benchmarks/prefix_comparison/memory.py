@@ -24,6 +24,7 @@ from transformers import (
 )
 
 from hf_transfer_plugin import FreezingCallback, FreezingSchedule, prefix_cache
+from prefix_comparison.phases import HEAD_ALONE
 from prefix_comparison.uses import skipped
 
 __all__ = ["train_synthetic"]
@@ -68,7 +69,7 @@ def train_synthetic(run: Run, scratch: Path) -> dict[str, Any]:
         args=arguments,
         train_dataset=rows,
         data_collator=_pad,
-        callbacks=[FreezingCallback(FreezingSchedule.linear_probe())],
+        callbacks=[FreezingCallback(FreezingSchedule((HEAD_ALONE,)))],
     )
     trainer.remove_callback(PrinterCallback)
     before = peak_mib()

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 from torch.utils.data import DataLoader
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 __all__ = ["BatchWatch", "accuracy"]
 
@@ -29,17 +30,30 @@ def accuracy(model: Any, rows: Any, collate: Callable[[list[dict[str, Any]]], An
     return right / len(rows)
 
 
-class BatchWatch:
-    """Counts the training steps of a model and takes a digest of their labels.
+class BatchWatch(TrainerCallback):
+    """Counts the training steps of a Trainer and takes a digest of their labels.
 
-    Labels reach the model whether its layers run or their outputs are read from disk, so tools
-    that trained on the same rows in the same order have the same digest.
+    Labels reach the model whether its layers run or their outputs are read from disk, so
+    trainings on the same rows in the same order have the same digest. Of several forward passes
+    before an optimizer step (checks of the cache are some) the last one is the step's.
     """
 
     def __init__(self, model: nn.Module) -> None:
         self._digest = hashlib.sha256()
         self._steps = 0
+        self._labels = b""
         self._hook = model.register_forward_pre_hook(self._before_forward, with_kwargs=True)
+
+    def on_step_end(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,
+    ) -> None:
+        """Take the labels of the step that was made."""
+        self._digest.update(self._labels)
+        self._steps += 1
 
     def finish(self, expected: int) -> dict[str, Any]:
         """Stop, and return steps and digest.
@@ -54,5 +68,4 @@ class BatchWatch:
 
     def _before_forward(self, model: nn.Module, args: Any, kwargs: dict[str, Any]) -> None:
         if model.training and torch.is_grad_enabled():
-            self._digest.update(kwargs["labels"].numpy().tobytes())
-            self._steps += 1
+            self._labels = kwargs["labels"].numpy().tobytes()

@@ -33,7 +33,9 @@ def train_arm(bench: Bench) -> dict[str, Any]:
     bare = arm in ("by hand", "full")
     trainer = trainer_of(job, *([] if bare else [FreezingCallback(job.schedule)]))
     began = time.perf_counter()
-    cache = prefix_cache(trainer, folder=folder, **_storage(arm)) if folder is not None else None
+    cache = (
+        prefix_cache(trainer, folder=folder, storage=_storage(arm)) if folder is not None else None
+    )
     trainer.train()
     seconds = time.perf_counter() - began
     steps = -(-len(job.train) // job.run.batch_size) * job.run.epochs
@@ -58,9 +60,9 @@ def _cache_folder(bench: Bench) -> Path | None:
     return bench.scratch / "cache" if "cached" in arm else None
 
 
-def _storage(arm: str) -> dict[str, str]:
-    _, _, kind = arm.partition(", ")
-    return {"storage": kind} if "float16" in kind else {}
+def _storage(arm: str) -> str | None:
+    kind = arm.partition(", ")[2]
+    return kind if "float16" in kind else None
 
 
 def _weights(bench: Bench, model: Any) -> dict[str, Any]:
