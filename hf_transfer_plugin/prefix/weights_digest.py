@@ -45,6 +45,11 @@ class WeightsDigest:
         parts += [self._of_unit(path) for path in cut.paths]
         return hashlib.blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()
 
+    def whole(self) -> str:
+        """Return the digest of the whole model."""
+        parts = [self._frame(), *(self._of_unit(path) for path in self._units.modules)]
+        return hashlib.blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()
+
     def _of_unit(self, path: str) -> str:
         if path not in self._known:
             module = self._units.modules[path]
@@ -56,13 +61,12 @@ class WeightsDigest:
         """Return what lies around the layers: class, configuration, parameters of no layer."""
         if "" not in self._known:
             model = self._units.model
-            frozen = {n: t for n, t in self._units.outside().items() if not t.requires_grad}
             config = getattr(model, "config", None)
             named = config.to_dict() if config is not None else {}
             told = {key: value for key, value in named.items() if key not in _IGNORED}
             attention = getattr(config, "_attn_implementation", "")
             text = json.dumps([told, attention, _versions()], sort_keys=True, default=str)
-            self._known[""] = f"{type(model).__qualname__} {text} {_content(frozen)}"
+            self._known[""] = f"{type(model).__qualname__} {text} {_content(self._units.outside())}"
         return self._known[""]
 
 
