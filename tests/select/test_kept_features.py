@@ -32,7 +32,8 @@ def counted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[int]:
     return seen
 
 
-def _data() -> TargetData:
+@pytest.fixture(scope="module")
+def data() -> TargetData:
     return load_data(DataSpec("sample:docstrings"), "text-classification")
 
 
@@ -42,8 +43,7 @@ def _features(data: TargetData, rows: tuple[int, ...] = ROWS, **options: object)
     return pooled_features(checkpoint, data, prepared, rows, **options)[0]  # type: ignore[arg-type]
 
 
-def test_the_second_reading_computes_one_row(counted: list[int]) -> None:
-    data = _data()
+def test_the_second_reading_computes_one_row(data: TargetData, counted: list[int]) -> None:
     first = _features(data)
     assert sum(counted) == len(ROWS) + 1  # one tells the width
     counted.clear()
@@ -51,8 +51,7 @@ def test_the_second_reading_computes_one_row(counted: list[int]) -> None:
     assert counted == [1]
 
 
-def test_other_rows_and_other_weights_are_computed(counted: list[int]) -> None:
-    data = _data()
+def test_other_rows_and_other_weights_are_computed(data: TargetData, counted: list[int]) -> None:
     first = _features(data)
     for options in (
         {"rows": ROWS[1:]},
@@ -66,9 +65,8 @@ def test_other_rows_and_other_weights_are_computed(counted: list[int]) -> None:
 
 
 def test_without_a_folder_they_are_computed_all_the_same(
-    counted: list[int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    data: TargetData, counted: list[int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    data = _data()
     first = _features(data)
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("HF_TL_CACHE", str(tmp_path / "file"))
