@@ -32,10 +32,11 @@ def train_arm(bench: Bench) -> dict[str, Any]:
     watch = BatchWatch(job.model)
     bare = arm in ("by hand", "full")
     trainer = trainer_of(job, *([] if bare else [FreezingCallback(job.schedule)]))
+    trainer.add_callback(watch)
+    cache = None
     began = time.perf_counter()
-    cache = (
-        prefix_cache(trainer, folder=folder, storage=_storage(arm)) if folder is not None else None
-    )
+    if folder is not None:
+        cache = prefix_cache(trainer, folder=folder, storage=_storage(arm))
     trainer.train()
     seconds = time.perf_counter() - began
     steps = -(-len(job.train) // job.run.batch_size) * job.run.epochs
