@@ -161,7 +161,7 @@ class PrefixEntries:
     def _open(self, served: ServedRows, boundaries: Sequence[Boundary]) -> None:
         source = served.source
         if served.rows is None:
-            note = {"holds": "inputs", "rows": source.rows}
+            note = {"holds": "labels and other inputs"}
             key = {"data": served.fingerprint, "kind": "inputs"}
             served.rows = StoredRows(source, self._store(served, key, input_specs(source), note))
         for number, boundary in enumerate(boundaries):
@@ -202,7 +202,9 @@ class PrefixEntries:
         ]
         config = getattr(self._fed.model, "config", None)
         name = getattr(config, "_name_or_path", "") or type(self._fed.model).__name__
-        return key, specs, {"model": name, "before": cut.boundary, "rows": served.source.rows}
+        # Of a folder its end says most.
+        model = "/".join(Path(name).parts[-2:])
+        return key, specs, {"holds": f"{model} before {cut.boundary}"}
 
     def _kept_as(self, dtype: torch.dtype) -> torch.dtype | str:
         return self._storage if self._storage and dtype.is_floating_point else dtype

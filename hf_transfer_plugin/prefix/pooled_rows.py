@@ -59,7 +59,7 @@ def kept_rows(
         source.rows,
         source.lengths(),
         budget=Budget.of(None),
-        note={"holds": note, "rows": source.rows},
+        note={"holds": note},
     )
     # In several processes the first to come computes, the others wait and read.
     if not store.is_complete:

@@ -47,11 +47,19 @@ def texts(seed: int = 0, classes: int = 3, lengths: Iterable[int] = LENGTHS) -> 
     return Dataset.from_dict(rows)
 
 
-def images(seed: int = 0, classes: int = 3, size: int = 32) -> list[dict[str, Any]]:
-    """Return random images with labels."""
-    draw = torch.Generator().manual_seed(seed)
-    pixels = torch.randn(ROWS, 3, size, size, generator=draw)
-    return [{"pixel_values": each, "labels": n % classes} for n, each in enumerate(pixels)]
+class Images(torch.utils.data.Dataset[dict[str, Any]]):
+    """Random images with labels."""
+
+    def __init__(self, seed: int = 0, classes: int = 3, size: int = 32) -> None:
+        draw = torch.Generator().manual_seed(seed)
+        self.pixels = torch.randn(ROWS, 3, size, size, generator=draw)
+        self.classes = classes
+
+    def __len__(self) -> int:
+        return ROWS
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        return {"pixel_values": self.pixels[index], "labels": index % self.classes}
 
 
 def build(name: str) -> nn.Module:
@@ -96,7 +104,7 @@ class Recipe:
 
     def data(self, seed: int = 0) -> Any:
         """Return rows."""
-        return (texts if self.kind == "text" else images)(seed, self.classes)
+        return (texts if self.kind == "text" else Images)(seed, self.classes)
 
     def trainer(self, folder: Path, cached: bool) -> tuple[Trainer, PrefixCache | None]:
         """Return a Trainer, and the handle of its cache."""
