@@ -17,6 +17,7 @@ from tests.callbacks.tiny import bert_config, examples, tensors
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PREFIX = (ROOT / "docs" / "prefix.md").read_text(encoding="utf-8")
 SCHEDULES = (ROOT / "docs" / "schedules.md").read_text(encoding="utf-8")
 
 
@@ -26,7 +27,7 @@ def _blocks(language: str, text: str = README) -> list[str]:
 
 def test_the_callback_in_your_own_trainer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    training, explaining = _blocks("python")
+    training, caching, explaining = _blocks("python")
     config = bert_config()
     config.num_hidden_layers = 4
     model = BertForSequenceClassification(config)
@@ -34,11 +35,23 @@ def test_the_callback_in_your_own_trainer(tmp_path: Path, monkeypatch: pytest.Mo
     args = TrainingArguments(str(tmp_path), max_steps=8, use_cpu=True, disable_tqdm=True)
     shown = {"model": model, "args": args, "train": examples(model)}
     exec(training, shown)
+    exec(caching, shown)
     exec(explaining, shown)
     assert Path("schedule.png").stat().st_size > 10_000
     after = tensors(model)
     moved = {name for name in before if not torch.equal(before[name], after[name])}
     assert {"classifier.weight", "bert.encoder.layer.3.output.dense.weight"} <= moved
+
+
+def test_the_frozen_prefix(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (code,) = _blocks("python", PREFIX)
+    model = BertForSequenceClassification(bert_config())
+    args = TrainingArguments(str(tmp_path), num_train_epochs=3, use_cpu=True, disable_tqdm=True)
+    exec(code, {"model": model, "args": args, "train": examples(model)})
+    assert "before='bert.pooler', reason='', rows=16" in capsys.readouterr().out
 
 
 def test_the_config_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

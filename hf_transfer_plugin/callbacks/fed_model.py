@@ -11,7 +11,7 @@ from accelerate.utils import send_to_device
 from torch import nn
 
 from hf_transfer_plugin.callbacks.served_rows import ROWS_KEY, Boundary, ServedRows
-from hf_transfer_plugin.prefix.cut import feeding
+from hf_transfer_plugin.prefix.cut import Cut, feeding
 from hf_transfer_plugin.prefix.leaf_shapes import BatchSize
 from hf_transfer_plugin.prefix.unit_calls import LayerUnits
 
@@ -77,6 +77,12 @@ class FedModel:
             for group in self.units.groups
             if any(self._parameters[name].requires_grad for name in group.parameter_names)
         )
+
+    def versions(self, cut: Cut) -> list[tuple[int, int]]:
+        """Return what changes, at little cost, when the weights that a cut skips are written to."""
+        modules = [self.units.modules[path] for path in cut.paths]
+        tensors = (t for m in modules for t in (*m.parameters(), *m.buffers()))
+        return [(tensor.data_ptr(), tensor._version) for tensor in tensors]
 
     def _before(self, module: nn.Module, args: Any, kwargs: dict[str, Any]) -> Any:
         if ROWS_KEY not in kwargs:

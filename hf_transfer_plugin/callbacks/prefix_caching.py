@@ -19,7 +19,7 @@ from hf_transfer_plugin.callbacks.phases_ahead import phases_ahead
 from hf_transfer_plugin.callbacks.prefix_checks import check_storage, why_not
 from hf_transfer_plugin.callbacks.prefix_entries import PrefixEntries, agreed
 from hf_transfer_plugin.callbacks.prefix_search import find_boundaries
-from hf_transfer_plugin.callbacks.served_rows import Boundary, ServedRows, data_state
+from hf_transfer_plugin.callbacks.served_rows import Boundary, Given, ServedRows
 from hf_transfer_plugin.prefix.budget import Budget
 from hf_transfer_plugin.prefix.cache_folder import default_folder
 from hf_transfer_plugin.prefix.determinism import NotCacheable
@@ -125,35 +125,44 @@ class PrefixCache(TrainerCallback):
         self._fed: FedModel | None = None
         self._trainable: list[bool] = []
         self._boundaries: list[Boundary] = []
+        self._versions: list[tuple[int, int]] = []
         self._in_training = False
 
     def serve(self, dataset: Any, for_training: bool) -> ServedRows | None:
         """Return the rows of a dataset; None when they cannot come from a cache."""
-        state = data_state(dataset, self._trainer.data_collator)
-        served = next((each for each in self._served if each.state == state), None)
-        if served is None:
-            reason = why_not(self._trainer, for_training)
-            if reason:
-                self._refuse(NotCacheable(reason))
-                return None
-            seen, collate = as_trainer_reads(self._trainer, dataset)
-            try:
-                served = ServedRows(
-                    len(self._served),
-                    state,
-                    seen,
-                    collate,
-                    views=self._views if for_training else 1,
-                    seed=self._trainer.args.seed,
-                )
-            except NotCacheable as error:
-                self._refuse(error)
-                return None
-            self._served.append(served)
+        given = Given(dataset, self._trainer.data_collator, for_training)
+        known = next((each for each in self._served if each.given.is_same(given)), None)
+        trust = self._in_training and not for_training
+        try:
+            if known is not None and known.is_unchanged(trust=trust):
+                served = known
+            else:
+                served = self._new(given, self._served.index(known) if known else None)
+        except NotCacheable as error:
+            self._refuse(error)
+            if for_training:
+                self._training = None
+            return None
         if for_training:
             self._training = served
         else:
             self._serve_evaluation(served)
+        return served
+
+    def _new(self, given: Given, place: int | None) -> ServedRows:
+        """Return the rows of a dataset, in the place of what it was before when there is one."""
+        reason = why_not(self._trainer, given.for_training)
+        if reason:
+            raise NotCacheable(reason)
+        place = len(self._served) if place is None else place
+        served = ServedRows(
+            place,
+            given,
+            *as_trainer_reads(self._trainer, given.dataset),
+            views=self._views if given.for_training else 1,
+            seed=self._trainer.args.seed,
+        )
+        self._served[place : place + 1] = [served]
         return served
 
     def remove(self) -> None:
@@ -266,7 +275,7 @@ class PrefixCache(TrainerCallback):
             )
         # All in one pass: a boundary more costs disk space alone.
         rows = entries.prepare(served, boundaries, digest)
-        self._boundaries = boundaries
+        self._boundaries, self._versions = boundaries, fed.versions(boundaries[0].cut)
         return rows
 
     def _serve_evaluation(self, served: ServedRows) -> None:
@@ -276,7 +285,9 @@ class PrefixCache(TrainerCallback):
             return
         digest = WeightsDigest(self._fed.units)
         first = self._boundaries[0]
-        if not self._in_training and digest.of(first.cut) != first.weights:
+        # While layers are frozen their weights rest; the digest sees every other change as well.
+        rest = self._fed.versions(first.cut) == self._versions
+        if not (rest if self._in_training else digest.of(first.cut) == first.weights):
             return
         try:
             agreed(served.check)

@@ -17,10 +17,38 @@ from hf_transfer_plugin.prefix.row_source import RowSource
 from hf_transfer_plugin.prefix.row_store import RowStore
 from hf_transfer_plugin.prefix.stored_rows import StoredRows
 
-__all__ = ["ROWS_KEY", "Boundary", "LightCollator", "ServedRows", "data_state"]
+__all__ = ["ROWS_KEY", "Boundary", "LightCollator", "ServedRows"]
 
 #: In a batch: which rows it holds, [rows, 2] of dataset number and row.
 ROWS_KEY = "prefix_rows"
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """What a Trainer was given: its rows are those of one of these, and of no other.
+
+    Attributes:
+        dataset: as it was given.
+        collate: the collator.
+        for_training: whether it is the training set.
+    """
+
+    dataset: Any
+    collate: Any
+    for_training: bool
+
+    def is_same(self, other: Given) -> bool:
+        """Tell whether another one holds the same objects."""
+        return (
+            self.dataset is other.dataset
+            and self.collate is other.collate
+            and self.for_training == other.for_training
+        )
+
+    @property
+    def name(self) -> str | None:
+        """What `datasets` changes with every change of a dataset; None for other kinds."""
+        return getattr(self.dataset, "_fingerprint", None)
 
 
 @dataclass(frozen=True)
@@ -41,7 +69,7 @@ class ServedRows:
 
     Args:
         number: by which a batch tells which dataset it comes from.
-        state: of the dataset that the Trainer was given, by `data_state`.
+        given: what the Trainer was given.
         dataset: as Trainer would read it.
         collate: as Trainer would call it.
         views: versions of each example.
@@ -52,9 +80,9 @@ class ServedRows:
     """
 
     def __init__(
-        self, number: int, state: Any, dataset: Any, collate: Any, *, views: int, seed: int
+        self, number: int, given: Given, dataset: Any, collate: Any, *, views: int, seed: int
     ) -> None:
-        self.number, self.state = number, state
+        self.number, self.given, self._name = number, given, given.name
         self.source = RowSource(dataset, collate, views=views, seed=seed)
         self.light = LightDataset(dataset)
         self.rows: StoredRows | None = None
@@ -65,8 +93,16 @@ class ServedRows:
         self._shared = torch.zeros(2, dtype=torch.int64).share_memory_()
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave open files behind; a worker that is not forked reads the dataset itself."""
-        return {**self.__dict__, "rows": None, "stores": {}}
+        """Leave entries behind; a worker that is not forked reads the dataset itself."""
+        return {**self.__dict__, "rows": None, "stores": {}, "boundaries": {}, "given": None}
+
+    def is_unchanged(self, *, trust: bool) -> bool:
+        """Tell whether the dataset is as it was.
+
+        Args:
+            trust: one that does not tell when it changes has not changed.
+        """
+        return self.given.name == self._name and (trust or self._name is not None)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -115,15 +151,6 @@ class ServedRows:
         together = getattr(dataset, "__getitems__", None)
         items = together(list(examples)) if together else [dataset[each] for each in examples]
         return self.source.collate(items)
-
-
-def data_state(dataset: Any, collate: Any) -> tuple[Any, ...]:
-    """Return what changes when a dataset object is given another transform, or is another one."""
-    own = getattr(dataset, "_fingerprint", None)
-    inside = (
-        tuple((name, id(value)) for name, value in vars(dataset).items()) if own is None else own
-    )
-    return id(dataset), id(collate), inside
 
 
 class LightCollator:

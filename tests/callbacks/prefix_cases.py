@@ -92,6 +92,7 @@ class Recipe:
         callbacks: builds more callbacks.
         classes: number of classes in the data.
         options: for `prefix_cache`.
+        several: evaluate on two datasets with names.
     """
 
     model: Callable[[], nn.Module]
@@ -101,6 +102,7 @@ class Recipe:
     callbacks: Callable[[], list[TrainerCallback]] = list
     classes: int = 3
     options: dict[str, Any] = field(default_factory=dict)
+    several: bool = False
 
     def data(self, seed: int = 0) -> Any:
         """Return rows."""
@@ -111,7 +113,7 @@ class Recipe:
         model = self.model()
         freezing = [FreezingCallback(self.schedule(model))] if self.schedule else []
         defaults: dict[str, Any] = {
-            **{"num_train_epochs": 3, "per_device_train_batch_size": 4, "learning_rate": 1e-3},
+            **{"num_train_epochs": 2, "per_device_train_batch_size": 4, "learning_rate": 1e-3},
             **{"per_device_eval_batch_size": 5, "logging_steps": 1, "save_strategy": "no"},
             **{"weight_decay": 0.1, "use_cpu": True, "disable_tqdm": True, "report_to": []},
         }
@@ -120,7 +122,7 @@ class Recipe:
             model=model,
             args=TrainingArguments(output_dir=str(folder), **(defaults | self.arguments)),
             train_dataset=self.data(),
-            eval_dataset=self.data(1),
+            eval_dataset={"a": self.data(1), "b": self.data(3)} if self.several else self.data(1),
             data_collator=DataCollatorWithPadding(tokenizer()) if text else default_data_collator,
             compute_metrics=lambda p: {"spread": float(_logits(p.predictions).std())},
             callbacks=[*freezing, *self.callbacks()],
@@ -134,15 +136,21 @@ def _logits(predictions: Any) -> Any:
 
 
 class FrozenCalls(TrainerCallback):
-    """Counts in each training step how often each unit with frozen weights alone computes.
+    """Keeps which modules with frozen weights compute, by training step.
 
     Counts what its forward does, not that it is called: skipped units are called all the same.
+    Must come after the cache in the list of callbacks.
+
+    Attributes:
+        steps: what ran in each training step.
+        predictions: in each batch of evaluation but what came before the first one.
+        fills: step -> what ran since the step before.
     """
 
     def __init__(self, model: nn.Module) -> None:
         self.steps: list[set[str]] = []
         self.predictions: list[set[str]] = []
-        self.outside: set[str] = set()
+        self.fills: dict[int, set[str]] = {}
         self._ran: set[str] = set()
         for group in layer_groups(model):
             for path in group.module_names:
@@ -157,7 +165,7 @@ class FrozenCalls(TrainerCallback):
         return own(*args, **kwargs)
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.outside |= self._ran
+        self.fills[state.global_step] = set(self._ran)
         self._ran.clear()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
@@ -203,7 +211,7 @@ def result_of(
         cache,
         weights,
         [each["loss"] for each in trainer.state.log_history if "loss" in each],
-        {key: metrics[key] for key in ("eval_loss", "eval_spread")},
+        {key: value for key, value in metrics.items() if key.endswith(("_loss", "_spread"))},
         torch.as_tensor(_logits(predicted.predictions)),
         calls,
     )
@@ -232,7 +240,7 @@ def assert_equal(plain: Result, cached: Result, tolerance: float = 1e-5) -> None
     assert len(plain.losses) == len(cached.losses) > 0
     near = {"rtol": 0.0, "atol": 10 * tolerance}
     torch.testing.assert_close(torch.tensor(cached.losses), torch.tensor(plain.losses), **near)
-    assert cached.metrics.keys() == plain.metrics.keys()
+    assert cached.metrics.keys() == plain.metrics.keys() != set()
     for name, value in plain.metrics.items():
         assert abs(cached.metrics[name] - value) <= 10 * tolerance, name
     torch.testing.assert_close(cached.predictions, plain.predictions, **near)

@@ -1,0 +1,118 @@
+"""Each classifier trained with the cache ends with the weights of a run without it."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+
+from hf_transfer_plugin import FreezingSchedule
+from hf_transfer_plugin.prefix.unit_calls import LayerUnits
+from tests.callbacks.prefix_cases import (
+    CLASSIFIERS,
+    ROWS,
+    Recipe,
+    both,
+    build,
+    distance,
+    run,
+)
+from tests.callbacks.tiny import tensors
+
+SCHEDULES = {
+    "linear_probe": FreezingSchedule.linear_probe,
+    "top_layers": partial(FreezingSchedule.top_layers, 1),
+}
+#: The first module that runs, under each of the schedules.
+BOUNDARIES = {
+    "bert": ("bert.pooler", "bert.encoder.layer.1"),
+    "bert-1": ("bert.pooler", "bert.encoder.layer.0"),
+    "roberta": ("classifier", "roberta.encoder.layer.1"),
+    "distilbert": ("pre_classifier", "distilbert.transformer.layer.1"),
+    "deberta-v2": ("pooler", "deberta.encoder.layer.1"),
+    "modernbert": ("model.final_norm", "model.layers.1"),
+    "gpt2": ("transformer.ln_f", "transformer.h.1"),
+    "llama": ("model.norm", "model.layers.1"),
+    "opt": ("model.decoder.final_layer_norm", "model.decoder.layers.1"),
+    "vit": ("vit.layernorm", "vit.layers.1"),
+    "dinov2": ("dinov2.layernorm", "dinov2.encoder.layer.1"),
+    "swin": ("swin.layernorm", "swin.encoder.layers.1.blocks.1"),
+    "convnext": ("convnext.layernorm", "convnext.encoder.stages.3.downsampling_layer.0"),
+    "resnet": ("classifier", "resnet.encoder.stages.3.layers.0"),
+    "mobilenet-v2": ("mobilenet_v2.conv_1x1", "mobilenet_v2.layer.15"),
+    "efficientnet": ("efficientnet.encoder.top_conv", "efficientnet.encoder.blocks.9"),
+    "clip-image": ("vision_model.post_layernorm", "vision_model.encoder.layers.1"),
+    "timm-efficientnet": ("timm_model.conv_head", "timm_model.blocks.4.0"),
+}
+CASES = [
+    (name, schedule, boundary)
+    for name, boundaries in BOUNDARIES.items()
+    for schedule, boundary in zip(SCHEDULES, boundaries, strict=True)
+]
+# The norm of the relative positions is one tensor for the whole batch: it runs each time.
+RUNS = {("deberta-v2", "top_layers"): {"deberta.encoder.LayerNorm."}}
+
+
+def recipe(name: str, schedule: str) -> Recipe:
+    timm = name == "timm-efficientnet"
+    return Recipe(
+        partial(build, name),
+        lambda _: SCHEDULES[schedule](),
+        CLASSIFIERS[name],
+        # Its normalization of single pixels turns rounding into gradients, which Adam blows up.
+        {"optim": "sgd"} if timm else {},
+        classes=2 if timm else 3,
+    )
+
+
+@pytest.mark.parametrize(("name", "schedule", "boundary"), CASES)
+def test_a_classifier(name: str, schedule: str, boundary: str, tmp_path: Path) -> None:
+    case = recipe(name, schedule)
+    before = tensors(case.model())
+    plain, cached = both(case, tmp_path)
+    moved = {n for n, value in before.items() if not torch.equal(value, plain.weights[n])}
+    head = LayerUnits(plain.trainer.model).groups[-1]
+    assert moved & set(head.parameter_names)
+    assert cached.cache is not None
+    (use,) = cached.cache.uses
+    assert (use.step, use.before, use.reason, use.rows) == (0, boundary, "", ROWS)
+    assert use.bytes > 0
+
+    # Six steps; three batches of evaluation and three of prediction.
+    assert [len(plain.calls.steps), len(cached.calls.steps)] == [6, 6]
+    assert all(plain.calls.steps) and all(plain.calls.predictions)
+    assert cached.calls.fills[0] >= plain.calls.steps[0]
+    assert set.union(*cached.calls.steps) == RUNS.get((name, schedule), set())
+    assert len(cached.calls.predictions) == len(plain.calls.predictions) == 6
+
+
+@pytest.mark.parametrize("name", ["bert", "resnet"])
+def test_evaluation_and_prediction_run_from_the_cache(name: str, tmp_path: Path) -> None:
+    """Evaluated while it trains, for then alone the model is known to be as it was."""
+    case = recipe(name, "top_layers")
+    case.arguments = {"eval_strategy": "epoch", "per_device_eval_batch_size": 4}
+    plain, cached = both(case, tmp_path)
+    lost = [e["eval_loss"] for e in plain.trainer.state.log_history if "eval_loss" in e]
+    same = [e["eval_loss"] for e in cached.trainer.state.log_history if "eval_loss" in e]
+    assert len(lost) == 3 and same == pytest.approx(lost, abs=1e-5)
+    assert all(plain.calls.predictions[:6])
+    # The fill comes before the first batch.
+    assert cached.calls.predictions[0] and not any(cached.calls.predictions[1:6])
+
+
+def test_what_differs_is_rounding(tmp_path: Path) -> None:
+    """As far as a run whose convolutions lie in another layout in memory, and no further."""
+    case = recipe("timm-efficientnet", "linear_probe")
+    case.arguments = {}
+    plain, cached = run(case, tmp_path, False), run(case, tmp_path, True)
+    own = case.model
+    case.model = lambda: own().to(memory_format=torch.channels_last)
+    other = run(case, tmp_path, False)
+    assert 0 < distance(plain, cached) <= 2 * distance(plain, other)
+
+
+def test_table_is_whole() -> None:
+    assert BOUNDARIES.keys() == CLASSIFIERS.keys()
+    assert len(CASES) == 2 * 18 == 36
