@@ -67,9 +67,9 @@ def fill(
     mine = missing[share[0] :: share[1]]
     worker = _Filling(units, source, rows, targets, run, place, base)
     with (
+        _channels_last(units, targets, base),
         torch.inference_mode(),
         trial(units.model, training=False),
-        _channels_last(units, targets, base),
         ThreadPoolExecutor(1) as reader,
     ):
         ahead = _ahead(reader, worker.read, [worker.pieces(chunk) for chunk in mine])
@@ -179,10 +179,11 @@ def _channels_last(
         for part in units.modules[path].modules()
         if isinstance(part, nn.Conv2d) and part.weight.is_contiguous()
     ]
+    before = [weight.data for weight in weights]
     for weight in weights:
         weight.data = weight.data.contiguous(memory_format=torch.channels_last)
     try:
         yield
     finally:
-        for weight in weights:
-            weight.data = weight.data.contiguous()
+        for weight, data in zip(weights, before, strict=True):
+            weight.data = data

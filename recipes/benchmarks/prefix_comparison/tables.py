@@ -30,6 +30,7 @@ _SHOWN = {
     "fastai": "fastai, freeze_to(-1)",
     "finetuning-scheduler": "Lightning + finetuning-scheduler, one phase",
 }
+_HALVED = ("cached, float16", "cached, bfloat16")
 
 
 def tables(results: Results) -> list[Table]:
@@ -96,7 +97,8 @@ def _epochs(arm: str, epochs: int) -> str:
 def _storage(results: Results) -> Table:
     rows = []
     for dataset in DATASETS:
-        for arm in ("cached", "cached, float16", "cached, bfloat16"):
+        halved = [arm for arm in _HALVED if by_seed(results, dataset, arm)]
+        for arm in ("cached", *halved) if halved else ():
             values = list(by_seed(results, dataset, arm).values())
             if values:
                 size = f"{statistics.median(each['cache_bytes'] for each in values) / 2**20:.2f}"
