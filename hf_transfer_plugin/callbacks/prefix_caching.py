@@ -24,6 +24,7 @@ from hf_transfer_plugin.prefix.budget import Budget
 from hf_transfer_plugin.prefix.cache_folder import default_folder
 from hf_transfer_plugin.prefix.determinism import NotCacheable
 from hf_transfer_plugin.prefix.weights_digest import WeightsDigest
+from hf_transfer_plugin.processes import of_all
 
 __all__ = ["PrefixCache", "PrefixUse", "prefix_cache"]
 
@@ -132,16 +133,17 @@ class PrefixCache(TrainerCallback):
         """Return the rows of a dataset; None when they cannot come from a cache."""
         given = Given(dataset, self._trainer.data_collator, for_training)
         known = next((each for each in self._served if each.given.is_same(given)), None)
-        trust = self._in_training and not for_training
+        if for_training:
+            self._training = None
+        # Within a run nobody pays for another look at all rows.
+        running = self._in_training and not for_training
         try:
-            if known is not None and known.is_unchanged(trust=trust):
+            if known is not None and (running or known.is_unchanged()):
                 served = known
             else:
                 served = self._new(given, self._served.index(known) if known else None)
         except NotCacheable as error:
             self._refuse(error)
-            if for_training:
-                self._training = None
             return None
         if for_training:
             self._training = served
@@ -176,7 +178,9 @@ class PrefixCache(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         """Look at what is frozen now."""
-        self.uses, self._trainable, self._in_training = [], [], True
+        # Why nothing can be kept may have been found when the dataloader was built.
+        self.uses = self.uses[-1:] if self._training is None else []
+        self._trainable, self._in_training = [], True
         self._attach()
         self._follow(args, state)
 
@@ -268,7 +272,8 @@ class PrefixCache(TrainerCallback):
         boundaries, steps = find_boundaries(fed, served.source, ahead, digest)
         entries = self._entries(fed)
         read = steps * args.train_batch_size * args.gradient_accumulation_steps * args.world_size
-        if read < _WORTH * served.source.rows and not entries.is_there(served, boundaries[0]):
+        few = read < _WORTH * served.source.rows
+        if few and not all(of_all(agreed(lambda: entries.is_there(served, boundaries[0])))):
             raise _NoGain(
                 f"{read:,} rows are read while the layers are frozen, of {served.source.rows:,}: "
                 "keeping them would cost more than it saves"

@@ -8,6 +8,10 @@ from hf_transfer_plugin.errors import ConfigError
 
 __all__ = ["check_storage", "why_not"]
 
+_READERS = (
+    *("compute_loss", "training_step", "prediction_step", "get_train_dataloader"),
+    *("get_batch_samples", "_prepare_inputs", "_prepare_input"),
+)
 _STORAGE = ("float16", "bfloat16")
 
 
@@ -37,8 +41,10 @@ def why_not(trainer: Trainer, for_training: bool) -> str:
     args, kind = trainer.args, type(trainer)
     overridden = [
         name
-        for name in ("compute_loss", "training_step", "prediction_step", "get_train_dataloader")
+        for name in _READERS
         if getattr(kind, name) is not getattr(Trainer, name)
+        # Dataloaders are replaced in every Trainer with a cache.
+        or (name in vars(trainer) and name != "get_train_dataloader")
     ]
     reasons = {
         "torch_compile is on: a compiled graph has the frozen layers built in": args.torch_compile,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -14,12 +14,13 @@ from hf_transfer_plugin.callbacks.fed_model import FedModel
 from hf_transfer_plugin.callbacks.served_rows import Boundary, ServedRows
 from hf_transfer_plugin.errors import CacheSpaceError, TransferError
 from hf_transfer_plugin.prefix.budget import Budget
+from hf_transfer_plugin.prefix.cache_folder import delete
 from hf_transfer_plugin.prefix.determinism import NotCacheable
 from hf_transfer_plugin.prefix.filling import Target, fill
 from hf_transfer_plugin.prefix.row_store import ArraySpec, RowStore
 from hf_transfer_plugin.prefix.stored_rows import StoredRows, array_spec, input_specs
 from hf_transfer_plugin.prefix.weights_digest import WeightsDigest
-from hf_transfer_plugin.processes import is_first, of_all, wait_for_all, world_size
+from hf_transfer_plugin.processes import is_first, of_all, world_size
 
 __all__ = ["PrefixEntries", "agreed"]
 
@@ -44,6 +45,16 @@ def agreed(work: Callable[[], _Result]) -> _Result:
     if reasons:
         raise NotCacheable(reasons[0])
     return cast(_Result, result)
+
+
+def _lock(locks: ExitStack, stores: Sequence[RowStore]) -> None:
+    for store in stores:
+        locks.enter_context(store.locked())
+
+
+def _reopen(stores: Sequence[RowStore]) -> None:
+    for store in stores:
+        store.reopen()
 
 
 class PrefixEntries:
@@ -88,13 +99,14 @@ class PrefixEntries:
         """
         self._open_all(served, boundaries)
         assert served.rows is not None
+        open_everywhere = set.intersection(*of_all(set(served.stores)))
         targets = [
             Target(each.cut, served.stores[each.weights])
             for each in boundaries
-            if each.weights in served.stores
+            if each.weights in open_everywhere
         ]
         stores = [served.rows.store, *(target.store for target in targets)]
-        if all(store.is_complete for store in stores):
+        if all(of_all(all(store.is_complete for store in stores))):
             return 0
         return self._fill(served, targets, stores, digest)
 
@@ -111,14 +123,9 @@ class PrefixEntries:
         rows = served.rows
         share = (int(torch.distributed.get_rank()), world_size()) if world_size() > 1 else (0, 1)
         with ExitStack() as locks:
-            if is_first():
-                for store in stores:
-                    locks.enter_context(store.locked())
-            wait_for_all()
-            if not is_first():
-                # Another run may have filled them while the first process waited.
-                for store in stores:
-                    store.reload()
+            agreed(lambda: _lock(locks, stores) if is_first() else None)
+            # Another run may have written since: all processes must lack the same chunks.
+            agreed(lambda: None if is_first() else _reopen(stores))
             computed = agreed(
                 lambda: fill(
                     self._fed.units,
@@ -172,11 +179,19 @@ class PrefixEntries:
                 store = self._store(served, key, specs, note)
             except CacheSpaceError as error:
                 if not number:
+                    self._forget_empty(served.rows.store)
+                    served.rows = None
                     raise
                 logger.warning("a later boundary is not kept yet: %s", error)
                 continue
             served.stores[boundary.weights] = store
             served.boundaries[boundary.weights] = boundary
+
+    def _forget_empty(self, store: RowStore) -> None:
+        """Give back the place of an entry that holds nothing yet."""
+        if len(store.missing()) == store.chunks:
+            with suppress(TransferError):  # another run may be filling it
+                delete(self._folder, [store.path.name])
 
     def is_there(self, served: ServedRows, boundary: Boundary) -> bool:
         """Tell whether the entry of a boundary is complete on disk."""

@@ -45,11 +45,6 @@ class Given:
             and self.for_training == other.for_training
         )
 
-    @property
-    def name(self) -> str | None:
-        """What `datasets` changes with every change of a dataset; None for other kinds."""
-        return getattr(self.dataset, "_fingerprint", None)
-
 
 @dataclass(frozen=True)
 class Boundary:
@@ -82,7 +77,7 @@ class ServedRows:
     def __init__(
         self, number: int, given: Given, dataset: Any, collate: Any, *, views: int, seed: int
     ) -> None:
-        self.number, self.given, self._name = number, given, given.name
+        self.number, self.given = number, given
         self.source = RowSource(dataset, collate, views=views, seed=seed)
         self.light = LightDataset(dataset)
         self.rows: StoredRows | None = None
@@ -96,13 +91,10 @@ class ServedRows:
         """Leave entries behind; a worker that is not forked reads the dataset itself."""
         return {**self.__dict__, "rows": None, "stores": {}, "boundaries": {}, "given": None}
 
-    def is_unchanged(self, *, trust: bool) -> bool:
-        """Tell whether the dataset is as it was.
-
-        Args:
-            trust: one that does not tell when it changes has not changed.
-        """
-        return self.given.name == self._name and (trust or self._name is not None)
+    def is_unchanged(self) -> bool:
+        """Tell whether the rows that were looked at are still the same: objects can be changed."""
+        known = vars(self).get("fingerprint")
+        return known is not None and self.source.fingerprint() == known
 
     @cached_property
     def fingerprint(self) -> str:

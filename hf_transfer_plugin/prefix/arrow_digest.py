@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -26,15 +27,18 @@ def digest_dataset(digest: _Digest, dataset: Dataset) -> None:
     """Take in the columns that items show, row by row in order, in constant memory."""
     shown = dataset.format
     columns = dataset.column_names if shown["output_all_columns"] else shown["columns"]
-    table = dataset.select_columns(sorted(columns)).with_format("arrow")
-    _tag(digest, "rows", len(table), *table.column_names)
-    for name, feature in table.features.items():
-        if hasattr(feature, "decode_example"):
-            _tag(digest, name, repr(feature))
+    names = sorted(columns)
+    # Selecting columns would copy the transform, which may hold what cannot be copied.
+    table = copy.copy(dataset)
+    table.set_format("arrow", columns=names)
+    _tag(digest, "rows", len(table), *names)
+    for name in names:
+        if hasattr(table.features[name], "decode_example"):
+            _tag(digest, name, repr(table.features[name]))
     starts = range(0, len(table), _READ)
     for start in track(starts, "Fingerprint of the data") if len(starts) > 20 else starts:
         part = table[start : start + _READ]
-        for name in table.column_names:
+        for name in names:
             column = part[name]
             # Unlike combine_chunks, this gives one array for any number of chunks.
             _update(digest, _one(column))

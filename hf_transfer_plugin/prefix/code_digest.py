@@ -10,7 +10,7 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any
 
-__all__ = ["digest_code"]
+__all__ = ["digest_code", "is_readable"]
 
 _TRACES = {
     "_in_target_context_manager",
@@ -45,6 +45,15 @@ def digest_code(value: Any) -> str:
         digest.update(name.encode())
         digest.update(_file_of(name))
     return digest.hexdigest()
+
+
+def is_readable(value: Any) -> bool:
+    """Tell whether all that a function or object is made of counts in its digest."""
+    try:
+        _pickled(_undressed(value), set())
+    except Exception:  # as above
+        return False
+    return True
 
 
 def _undressed(value: Any) -> Any:

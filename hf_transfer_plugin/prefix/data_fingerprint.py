@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hf_transfer_plugin.prefix.arrow_digest import digest_dataset
-from hf_transfer_plugin.prefix.code_digest import digest_code
+from hf_transfer_plugin.prefix.code_digest import digest_code, is_readable
 from hf_transfer_plugin.prefix.determinism import kept_random_states
 from hf_transfer_plugin.terminal import track
 
@@ -34,7 +34,9 @@ def data_fingerprint(source: RowSource) -> str:
         _add(digest, "seed", source.seed)
     _add(digest, "collator", digest_code(source.collate))
     with kept_random_states():
-        if isinstance(source.dataset, datasets.Dataset):
+        if isinstance(source.dataset, datasets.Dataset) and is_readable(
+            source.dataset.format["format_kwargs"]
+        ):
             digest_dataset(digest, source.dataset)
             shown = source.dataset.format
             _add(digest, "format", shown["type"], digest_code(shown["format_kwargs"]))

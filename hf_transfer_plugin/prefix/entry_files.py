@@ -52,9 +52,10 @@ class EntryFiles:
         self._meta = meta
         self._layout = layout
         self._budget = budget
-        self._take()
+        self.take()
 
-    def _take(self) -> None:
+    def take(self) -> None:
+        """Open the files that are there, or make them; compare what is written."""
         self.arrays = {
             each.name: ArrayFile(self.path / data_name(each), self._layout.size(each.name))
             for each in self._meta.arrays
@@ -143,7 +144,7 @@ class EntryFiles:
         try:
             # While this process waited, the entry may have been deleted, or made anew.
             if waited or not self._has_all():
-                self._take()
+                self.take()
             else:
                 self.compare()
             yield

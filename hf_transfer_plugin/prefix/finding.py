@@ -99,7 +99,8 @@ class _Search:
         if not self._has_weights(place):
             raise NotCacheable(
                 "the frozen layers give other values each time in training: dropout is on in "
-                f"them, or between them, before {paths[place]}"
+                f"them, or between them, before {paths[place]}; a FreezingCallback turns it off in "
+                "the layers that it freezes"
             )
         return place
 
@@ -137,7 +138,9 @@ class _Search:
         return shape
 
     def _replay(self, cut: Cut) -> tuple[list[Tap], set[int]]:
-        """Replay with empty stand-ins: what then differs at a later layer must be kept.
+        """Replay with noise as stand-ins: what then differs at a later layer must be kept.
+
+        Zeros would not do: a layer may give zeros for these few rows and not for others.
 
         Returns:
             the taps, and the calls that shall run because what they return cannot be kept row by
@@ -164,7 +167,9 @@ class _Search:
                 call = cut.skipped[number]
                 if call.runs:
                     return own(*args, **kwargs)
-                return call.stand_in({}, first.size, device, solid=True)
+                returned = self.calls[number].returned
+                values = {n: _unlike(leaf) for n, leaf in enumerate(returned) if is_tensor(leaf)}
+                return call.stand_in(values, first.size, device)
             objects = self.calls[number].given_from
             for place, (now, before) in enumerate(zip(given, recorded, strict=True)):
                 if is_tensor(before) and not is_close(now, before):
@@ -205,6 +210,16 @@ class _Search:
         call, leaf = source or (number, place)
         one, two = (_leaf(calls, call, side, leaf) for calls in (self.calls, self.others))
         return Tap(call, side, leaf, self._shape(self.calls[call].path, one, two))
+
+
+def _unlike(leaf: torch.Tensor) -> torch.Tensor:
+    """Return a tensor of the same kind that holds something else."""
+    if leaf.dtype == torch.bool:
+        return ~leaf
+    if not leaf.is_floating_point():
+        return torch.zeros_like(leaf)  # other numbers may be no places of anything
+    noise = torch.randn(leaf.shape, generator=torch.Generator().manual_seed(_SEED))
+    return noise.to(leaf)
 
 
 def _leaf(calls: Sequence[Call], call: int, side: str, leaf: int) -> Any:

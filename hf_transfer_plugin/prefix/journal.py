@@ -61,6 +61,6 @@ def _parse(line: bytes) -> tuple[int, Checksums] | None:
         content: Any = json.loads(line)
         chunk, checksums = content["chunk"], content["crc"]
         numbers = [chunk, *checksums.values()]
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     return (chunk, checksums) if all(type(each) is int for each in numbers) else None

@@ -106,6 +106,15 @@ class RowStore:
         return (Path(folder) / name).is_dir()
 
     @property
+    def chunks(self) -> int:
+        """How many chunks the rows make."""
+        return len(self._files.there)
+
+    def reopen(self) -> None:
+        """Open the files anew: another run may have deleted and made them."""
+        self._files.take()
+
+    @property
     def is_complete(self) -> bool:
         """Tell whether every chunk is there."""
         return bool(self._files.there.all())

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from hf_transfer_plugin.prefix.code_digest import digest_code
 from hf_transfer_plugin.prefix.cut import Cut
 from hf_transfer_plugin.prefix.unit_calls import LayerUnits
 
@@ -65,7 +66,10 @@ class WeightsDigest:
             named = config.to_dict() if config is not None else {}
             told = {key: value for key, value in named.items() if key not in _IGNORED}
             attention = getattr(config, "_attn_implementation", "")
-            text = json.dumps([told, attention, _versions()], sort_keys=True, default=str)
+            # Code that its user may edit, and hooks of what lies around the layers.
+            code = digest_code(sorted({type(m) for m in model.modules()}, key=repr))
+            about = [told, attention, _versions(), code, _hooks(model)]
+            text = json.dumps(about, sort_keys=True, default=str)
             self._known[""] = f"{type(model).__qualname__} {text} {_content(self._units.outside())}"
         return self._known[""]
 
@@ -76,8 +80,19 @@ def _settings(module: nn.Module) -> str:
         for part in module.modules()
         if hasattr(part, "active_adapters")
     ]
-    text = f"{module!r} {adapters}"
+    text = f"{module!r} {adapters} {_hooks(module)}"
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _hooks(module: nn.Module) -> list[str]:
+    """Return digests of the hooks in a module; those of this package change nothing."""
+    found = [
+        digest_code(hook)
+        for part in module.modules()
+        for hook in [*part._forward_pre_hooks.values(), *part._forward_hooks.values()]
+        if not getattr(hook, "__module__", "").startswith("hf_transfer_plugin.")
+    ]
+    return sorted(found)
 
 
 def _content(tensors: Mapping[str, torch.Tensor]) -> str:

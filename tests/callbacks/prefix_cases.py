@@ -136,45 +136,51 @@ def _logits(predictions: Any) -> Any:
 
 
 class FrozenCalls(TrainerCallback):
-    """Keeps which modules with frozen weights compute, by training step.
+    """Keeps which modules compute in training and evaluation.
 
-    Counts what its forward does, not that it is called: skipped units are called all the same.
+    Counts what a forward does, not that it is called: skipped units are called all the same.
     Must come after the cache in the list of callbacks.
 
     Attributes:
-        steps: what ran in each training step.
-        predictions: in each batch of evaluation but what came before the first one.
-        fills: step -> what ran since the step before.
+        steps: the frozen modules that ran in each training step.
+        predictions: in each batch of evaluation, with what came before the first one; frozen are
+            those of the last step.
+        fills: step -> every module that ran since the step before.
     """
 
     def __init__(self, model: nn.Module) -> None:
         self.steps: list[set[str]] = []
         self.predictions: list[set[str]] = []
         self.fills: dict[int, set[str]] = {}
+        self._modules: dict[str, nn.Module] = {}
+        self._frozen: set[str] = set()
         self._ran: set[str] = set()
-        for group in layer_groups(model):
-            for path in group.module_names:
-                for inner, module in model.get_submodule(path).named_modules():
-                    if next(module.parameters(recurse=False), None) is not None:
-                        own = module.forward
-                        module.forward = partial(self._count, f"{path}.{inner}", module, own)
+        for name, module in model.named_modules():
+            if next(module.parameters(recurse=False), None) is not None:
+                self._modules[name] = module
+                module.forward = partial(self._count, name, module.forward)
 
-    def _count(self, name: str, module: nn.Module, own: Any, *args: Any, **kwargs: Any) -> Any:
-        if not any(p.requires_grad for p in module.parameters(recurse=False)):
-            self._ran.add(name)
+    def _count(self, name: str, own: Any, *args: Any, **kwargs: Any) -> Any:
+        self._ran.add(name)
         return own(*args, **kwargs)
 
+    def _take(self) -> set[str]:
+        ran, self._ran = self._ran, set()
+        return ran
+
     def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.fills[state.global_step] = set(self._ran)
-        self._ran.clear()
+        self.fills[state.global_step] = self._take()
+        self._frozen = {
+            name
+            for name, module in self._modules.items()
+            if not any(each.requires_grad for each in module.parameters(recurse=False))
+        }
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.steps.append(set(self._ran))
-        self._ran.clear()
+        self.steps.append(self._take() & self._frozen)
 
     def on_prediction_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.predictions.append(set(self._ran))
-        self._ran.clear()
+        self.predictions.append(self._take() & self._frozen)
 
 
 @dataclass

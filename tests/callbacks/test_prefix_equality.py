@@ -52,7 +52,7 @@ CASES = [
     for schedule, boundary in zip(SCHEDULES, boundaries, strict=True)
 ]
 # The norm of the relative positions is one tensor for the whole batch: it runs each time.
-RUNS = {("deberta-v2", "top_layers"): {"deberta.encoder.LayerNorm."}}
+RUNS = {("deberta-v2", "top_layers"): {"deberta.encoder.LayerNorm"}}
 
 
 def recipe(name: str, schedule: str) -> Recipe:
@@ -84,22 +84,13 @@ def test_a_classifier(name: str, schedule: str, boundary: str, tmp_path: Path) -
     assert [len(plain.calls.steps), len(cached.calls.steps)] == [6, 6]
     assert all(plain.calls.steps) and all(plain.calls.predictions)
     assert cached.calls.fills[0] >= plain.calls.steps[0]
-    assert set.union(*cached.calls.steps) == RUNS.get((name, schedule), set())
+    runs = RUNS.get((name, schedule), set())
+    assert set.union(*cached.calls.steps) == runs
     assert len(cached.calls.predictions) == len(plain.calls.predictions) == 6
-
-
-@pytest.mark.parametrize("name", ["bert", "resnet"])
-def test_evaluation_and_prediction_run_from_the_cache(name: str, tmp_path: Path) -> None:
-    """Evaluated while it trains, for then alone the model is known to be as it was."""
-    case = recipe(name, "top_layers")
-    case.arguments = {"eval_strategy": "epoch", "per_device_eval_batch_size": 4}
-    plain, cached = both(case, tmp_path)
-    lost = [e["eval_loss"] for e in plain.trainer.state.log_history if "eval_loss" in e]
-    same = [e["eval_loss"] for e in cached.trainer.state.log_history if "eval_loss" in e]
-    assert len(lost) == 3 and same == pytest.approx(lost, abs=1e-5)
-    assert all(plain.calls.predictions[:6])
-    # The fill comes before the first batch.
-    assert cached.calls.predictions[0] and not any(cached.calls.predictions[1:6])
+    # Each fill comes before the first batch.
+    for first in (0, 3):
+        assert cached.calls.predictions[first] > runs
+        assert set.union(*cached.calls.predictions[first + 1 : first + 3]) == runs
 
 
 def test_what_differs_is_rounding(tmp_path: Path) -> None:
