@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,12 +13,14 @@ import torch
 from torch import nn
 
 from hf_transfer_plugin.prefix.cut import Cut, Tap, capture, fed
+from hf_transfer_plugin.prefix.folded_norms import folded_norms
 from hf_transfer_plugin.prefix.leaf_shapes import BatchSize
 from hf_transfer_plugin.prefix.probes import Batch, trial
 from hf_transfer_plugin.prefix.row_source import RowSource
 from hf_transfer_plugin.prefix.row_store import RowStore
 from hf_transfer_plugin.prefix.stored_rows import StoredRows
 from hf_transfer_plugin.prefix.unit_calls import LayerUnits
+from hf_transfer_plugin.prefix.verifying import is_close
 from hf_transfer_plugin.terminal import track
 
 __all__ = ["Target", "fill"]
@@ -70,6 +72,7 @@ def fill(
         _channels_last(units, targets, base),
         torch.inference_mode(),
         trial(units.model, training=False),
+        _folded(worker, mine),
         ThreadPoolExecutor(1) as reader,
     ):
         ahead = _ahead(reader, worker.read, [worker.pieces(chunk) for chunk in mine])
@@ -119,7 +122,7 @@ class _Filling:
                 for name, values in self.rows.split(batch, rows).items():
                     inputs.setdefault(name, []).extend(values)
             if taps:
-                found = self._captured(taps, batch, rows)
+                found = self.captured(taps, batch, rows)
                 for tap, values in kept.items():
                     values += self.rows.unpadded(tap.shape.kept(found[tap]), tap.shape, rows)
         if inputs:
@@ -127,9 +130,10 @@ class _Filling:
         for target in wanted:
             target.store.write(chunk, {tap.name: kept[tap] for tap in target.cut.taps})
 
-    def _captured(
+    def captured(
         self, taps: Sequence[Tap], batch: Batch, rows: np.ndarray
     ) -> dict[Tap, torch.Tensor]:
+        """Run the forward pass as far as the taps, and return what they hold."""
         placed = _fast(self.place(batch))
         if self.base is None:
             return capture(self.units, taps, lambda: self.run(placed))
@@ -138,6 +142,29 @@ class _Filling:
         values = self.rows.values(self.base.cut, self.base.store, rows, device)
         react = fed(self.base.cut, values, size, device)
         return capture(self.units, taps, lambda: self.run(placed), react)
+
+
+@contextmanager
+def _folded(worker: _Filling, chunks: Sequence[int]) -> Iterator[None]:
+    """Fold normalizations of the prefix into its convolutions, where that gives the same."""
+    taps = [tap for target in worker.targets for tap in target.cut.taps]
+    base = set(worker.base.cut.paths) if worker.base is not None else set()
+    paths = {path for target in worker.targets for path in target.cut.paths} - base
+    modules = [worker.units.modules[path] for path in paths]
+    if not chunks or not any(isinstance(p, nn.BatchNorm2d) for m in modules for p in m.modules()):
+        yield
+        return
+    rows = worker.pieces(chunks[0])[0][:2]
+    batch = worker.read(rows)
+    plain: dict[Tap, torch.Tensor] = {}
+    with ExitStack() as stack:
+        stack.enter_context(
+            folded_norms(modules, lambda: plain.update(worker.captured(taps, batch, rows)))
+        )
+        found = worker.captured(taps, batch, rows)
+        if not all(is_close(found[tap], plain[tap]) for tap in taps):
+            stack.close()
+        yield
 
 
 def _ahead(

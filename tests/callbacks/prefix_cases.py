@@ -132,6 +132,8 @@ class Recipe:
 
 
 def _logits(predictions: Any) -> Any:
+    if predictions is None:
+        return []
     return predictions[0] if isinstance(predictions, tuple) else predictions
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from tests.callbacks.prefix_cases import (
     CLASSIFIERS,
     ROWS,
     Recipe,
-    both,
+    Result,
+    assert_equal,
     build,
     distance,
     run,
@@ -56,22 +58,29 @@ RUNS = {("deberta-v2", "top_layers"): {"deberta.encoder.LayerNorm"}}
 
 
 def recipe(name: str, schedule: str) -> Recipe:
-    timm = name == "timm-efficientnet"
+    classes = 2 if name == "timm-efficientnet" else 3
     return Recipe(
-        partial(build, name),
-        lambda _: SCHEDULES[schedule](),
-        CLASSIFIERS[name],
-        # Its normalization of single pixels turns rounding into gradients, which Adam blows up.
-        {"optim": "sgd"} if timm else {},
-        classes=2 if timm else 3,
+        partial(build, name), lambda _: SCHEDULES[schedule](), CLASSIFIERS[name], classes=classes
     )
+
+
+def rounding(case: Recipe, plain: Result, folder: Path) -> float:
+    """Return how far a run ends whose convolutions lie in another layout in memory."""
+    own = case.model
+    other = replace(case, model=lambda: own().to(memory_format=torch.channels_last))
+    found = run(other, folder / "other", False)
+    lost = max(abs(a - b) for a, b in zip(plain.losses, found.losses, strict=True))
+    return max(distance(plain, found), lost)
 
 
 @pytest.mark.parametrize(("name", "schedule", "boundary"), CASES)
 def test_a_classifier(name: str, schedule: str, boundary: str, tmp_path: Path) -> None:
     case = recipe(name, schedule)
     before = tensors(case.model())
-    plain, cached = both(case, tmp_path)
+    plain, cached = run(case, tmp_path, False), run(case, tmp_path, True)
+    # BatchNorm over single pixels makes much of rounding, and Adam more of it.
+    exact = name != "timm-efficientnet"
+    assert_equal(plain, cached, 1e-5 if exact else 2 * rounding(case, plain, tmp_path))
     moved = {n for n, value in before.items() if not torch.equal(value, plain.weights[n])}
     head = LayerUnits(plain.trainer.model).groups[-1]
     assert moved & set(head.parameter_names)
@@ -91,17 +100,6 @@ def test_a_classifier(name: str, schedule: str, boundary: str, tmp_path: Path) -
     for first in (0, 3):
         assert cached.calls.predictions[first] > runs
         assert set.union(*cached.calls.predictions[first + 1 : first + 3]) == runs
-
-
-def test_what_differs_is_rounding(tmp_path: Path) -> None:
-    """As far as a run whose convolutions lie in another layout in memory, and no further."""
-    case = recipe("timm-efficientnet", "linear_probe")
-    case.arguments = {}
-    plain, cached = run(case, tmp_path, False), run(case, tmp_path, True)
-    own = case.model
-    case.model = lambda: own().to(memory_format=torch.channels_last)
-    other = run(case, tmp_path, False)
-    assert 0 < distance(plain, cached) <= 2 * distance(plain, other)
 
 
 def test_table_is_whole() -> None:

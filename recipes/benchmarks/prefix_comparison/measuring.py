@@ -12,6 +12,7 @@ from typing import Any
 from measured.process import write_output_to
 from schedule_comparison.runs import Run
 
+from prefix_comparison.plan import MEMORY_TOOLS
 from prefix_comparison.settings import Settings
 
 __all__ = ["measure_in_child"]
@@ -40,6 +41,7 @@ _MEASURES = {
         ("finetuning-scheduler", "lightning"),
     ),
     "memory": ("memory", "train_synthetic", _OURS),
+    "memory, frozen": ("memory", "train_synthetic", _OURS),
 }
 
 
@@ -60,7 +62,7 @@ def measure_in_child(run: Run, settings: Settings, log: Path, answer: Connection
     measure = getattr(import_module(f"prefix_comparison.{module}"), function)
     with tempfile.TemporaryDirectory(prefix="benchmark-") as scratch:
         result: dict[str, Any]
-        if run.tool == "memory":
+        if run.tool in MEMORY_TOOLS:
             result = measure(run, Path(scratch))
         else:
             from prefix_comparison.bench import read_bench

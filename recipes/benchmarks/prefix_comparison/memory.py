@@ -75,12 +75,12 @@ def train_synthetic(run: Run, scratch: Path) -> dict[str, Any]:
     before = peak_mib()
     with _PrivateMemory() as private:
         began = time.perf_counter()
-        cache = prefix_cache(trainer, folder=scratch / "cache")
+        cache = prefix_cache(trainer, folder=scratch / "cache") if run.tool == "memory" else None
         trainer.train()
         seconds = time.perf_counter() - began
     return {
         "seconds": seconds,
-        "uses": skipped(cache),
+        "uses": skipped(cache) if cache is not None else [],
         "peak_before_mib": before,
         "peak_mib": peak_mib(),
         "final_mib": _status("VmRSS"),

@@ -11,6 +11,7 @@ __all__ = [
     "ARMS",
     "DATASETS",
     "MEMORY_ROWS",
+    "MEMORY_TOOLS",
     "PARTS",
     "REFERENCES",
     "TOP_EPOCHS",
@@ -21,6 +22,8 @@ __all__ = [
 
 #: Epochs of each of the two last phases of "staged", which train the top layer and the top two.
 TOP_EPOCHS = 2
+#: With the cache, and the same Trainer without it, which has lists of its own as long as the data.
+MEMORY_TOOLS = ("memory", "memory, frozen")
 #: Rows of the two runs whose memory is compared.
 MEMORY_ROWS = (10_000, 100_000)
 
@@ -128,7 +131,12 @@ def runs_of(
         if arm in arms and (arm != "setfit" or DATASETS[dataset].task == "text-classification")
     ]
     if "memory" in parts:
-        runs += [_memory_run(rows, seed) for seed in range(repeats) for rows in MEMORY_ROWS]
+        runs += [
+            _memory_run(tool, rows, seed)
+            for seed in range(repeats)
+            for tool in MEMORY_TOOLS
+            for rows in MEMORY_ROWS
+        ]
     return list(dict.fromkeys(runs))
 
 
@@ -147,10 +155,10 @@ def _run(dataset: str, arm: str, seed: int, epochs: int, examples: int) -> Run:
     )
 
 
-def _memory_run(rows: int, seed: int) -> Run:
+def _memory_run(tool: str, rows: int, seed: int) -> Run:
     return Run(
         dataset="synthetic",
-        tool="memory",
+        tool=tool,
         method="probe",
         seed=seed,
         learning_rate=1e-3,

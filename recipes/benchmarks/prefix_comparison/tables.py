@@ -10,7 +10,7 @@ from measured.table import Table
 from schedule_comparison.results import Results
 
 from prefix_comparison.goals import goals
-from prefix_comparison.plan import ARMS, DATASETS, MEMORY_ROWS
+from prefix_comparison.plan import ARMS, DATASETS, MEMORY_ROWS, MEMORY_TOOLS
 from prefix_comparison.reading import by_seed, median_ratio, require_same_batches, scaled
 
 __all__ = ["tables"]
@@ -117,18 +117,19 @@ def _memory(results: Results) -> Table:
     names = ("peak_before_mib", "peak_mib", "private_peak_mib", "final_mib", "cache_bytes")
 
     def rows() -> Iterator[tuple[str, ...]]:
-        for count in MEMORY_ROWS:
-            values = [
-                results[run] for run in results if (run.tool, run.examples) == ("memory", count)
-            ]
-            if values:
-                cells = {name: _median(values, name) for name in names}
-                cells["cache_bytes"] = (cells["cache_bytes"] or 0) / 2**20
-                yield (f"{count:,}", *(_number(each, ",.0f") for each in cells.values()))
+        for tool in MEMORY_TOOLS:
+            for count in MEMORY_ROWS:
+                key = (tool, count)
+                values = [results[run] for run in results if (run.tool, run.examples) == key]
+                if values:
+                    cells = {name: _median(values, name) for name in names}
+                    cells["cache_bytes"] = (cells["cache_bytes"] or 0) / 2**20
+                    arm = "prefix_cache" if tool == "memory" else "frozen backbone"
+                    yield (arm, f"{count:,}", *(_number(each, ",.0f") for each in cells.values()))
 
     return Table(
         "Resident memory, MiB",
-        ("rows", "before", "peak", "peak, private", "at the end", "cache on disk"),
+        ("arm", "rows", "before", "peak", "peak, private", "at the end", "cache on disk"),
         tuple(rows()),
     )
 
