@@ -49,7 +49,7 @@ def _pairs(modules: Iterable[nn.Module], run: Callable[[], Any]) -> Pairs:
         if isinstance(module, nn.Conv2d):
             # The tensor is kept, so that no other one gets its place.
             made[id(result)] = (module, result)
-        elif args and id(args[0]) in made:
+        elif isinstance(module, nn.BatchNorm2d) and args and id(args[0]) in made:
             followed.append((made[id(args[0])][0], module))
 
     watched = [p for p in parts if isinstance(p, nn.Conv2d) or _is_plain(p)]
@@ -72,7 +72,7 @@ def _is_plain(module: nn.Module) -> bool:
 def _fold(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> Callable[[], None]:
     """Fold one pair; return what undoes it."""
     weight, bias = conv.weight.data, conv.bias
-    parameters: dict[str, Any] = conv._parameters  # type: ignore[assignment]
+    parameters: dict[str, Any] = conv._parameters
     with torch.no_grad():
         assert norm.running_var is not None and norm.running_mean is not None
         scale = torch.rsqrt(norm.running_var.double() + norm.eps)
