@@ -21,7 +21,6 @@ from transformers import (
 
 from hf_transfer_plugin import FreezingCallback, FreezingSchedule, prefix_cache
 from hf_transfer_plugin.callbacks.prefix_caching import PrefixCache
-from hf_transfer_plugin.layers import layer_groups
 from tests.callbacks.tiny import efficientnet, tensors
 from tests.layer_cases import CASES
 from tests.prefix.row_cases import tokenizer
