@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from hf_transfer_plugin.adapt.schedule_state import BASE
+from hf_transfer_plugin.adapt.schedule_state import BASE, ScheduleState
 from hf_transfer_plugin.callbacks.freezing import FreezingCallback
 from hf_transfer_plugin.layers import LayerGroups
 
@@ -45,16 +45,21 @@ def phases_ahead(
     freezing = next((each for each in callbacks if isinstance(each, FreezingCallback)), None)
     if freezing is None or not freezing.total_steps:
         return [PhaseAhead(total_steps - step, now)]
+    movable = {name.removeprefix(BASE) for name in freezing.group_names}
+
+    def may_train(state: ScheduleState) -> frozenset[str]:
+        names = {*state.resolve(groups), *state.in_the_draw(groups)}
+        return frozenset(name.removeprefix(BASE) for name in names) & movable
+
     state = freezing.state_at(step)
-    end = state.end
-    choice = state.settings.choose
+    end, choice = state.end, state.settings.choose
     if choice is not None and choice.every:
         # Other layers are drawn or measured then.
         end = min(end, step + choice.every - (step - state.start) % choice.every)
     found = [PhaseAhead(end - step, now)]
+    if end < state.end:
+        found.append(PhaseAhead(state.end - end, may_train(state)))
     while state.end < total_steps:
         state = freezing.state_at(state.end)
-        names = {*state.resolve(groups), *state.in_the_draw(groups)}
-        trained = frozenset(name.removeprefix(BASE) for name in names)
-        found.append(PhaseAhead(state.end - state.start, trained))
+        found.append(PhaseAhead(state.end - state.start, may_train(state)))
     return found

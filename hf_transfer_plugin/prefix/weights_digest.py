@@ -24,6 +24,9 @@ _IGNORED = {
     *("label_names", "num_labels", "output_attentions", "output_hidden_states", "problem_type"),
     *("return_dict", "torch_dtype", "transformers_version", "use_cache", "num_classes"),
 }
+_ADAPTERS = ("disable_adapters", "active_adapters", "scaling")
+_MODES = ("training", "gradient_checkpointing")
+_PLAIN = (bool, int, float, str, tuple)
 _LIBRARIES = ("torch", "transformers", "timm", "peft")
 
 
@@ -75,13 +78,13 @@ class WeightsDigest:
 
 
 def _settings(module: nn.Module) -> str:
-    adapters = [
-        [str(getattr(part, name, "")) for name in ("disable_adapters", "active_adapters")]
-        for part in module.modules()
-        if hasattr(part, "active_adapters")
-    ]
-    text = f"{module!r} {adapters} {_hooks(module)}"
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    """Return a digest of what a module computes with beside tensors."""
+    told = [repr(module), *_hooks(module)]
+    for part in module.modules():
+        named = {n: v for n, v in vars(part).items() if n[0] != "_" and n not in _MODES}
+        told.append(repr({n: v for n, v in named.items() if isinstance(v, _PLAIN)}))
+        told += [str(getattr(part, name, "")) for name in _ADAPTERS]
+    return hashlib.blake2b("\n".join(told).encode(), digest_size=16).hexdigest()
 
 
 def _hooks(module: nn.Module) -> list[str]:

@@ -66,8 +66,8 @@ def build(name: str) -> nn.Module:
     torch.manual_seed(0)
     model = efficientnet() if name == "timm-efficientnet" else CASES[name].build()
     stir(model)
-    if getattr(model, "config", None) is not None:
-        model.config.pad_token_id = 0
+    config: Any = model.config
+    config.pad_token_id = 0
     return model
 
 
@@ -128,6 +128,12 @@ class Recipe:
         )
         options = {"folder": folder.parent / "cache", **self.options}
         return trainer, prefix_cache(trainer, **options) if cached else None
+
+
+def model_of(trainer: Trainer) -> nn.Module:
+    """Return the model of a Trainer."""
+    assert isinstance(trainer.model, nn.Module)
+    return trainer.model
 
 
 def _logits(predictions: Any) -> Any:
@@ -200,7 +206,7 @@ class Result:
 def run(recipe: Recipe, folder: Path, cached: bool) -> Result:
     """Train, evaluate and predict."""
     trainer, cache = recipe.trainer(folder / ("cached" if cached else "plain"), cached)
-    calls = FrozenCalls(trainer.model)
+    calls = FrozenCalls(model_of(trainer))
     trainer.add_callback(calls)
     trainer.train()
     return result_of(trainer, cache, calls, recipe)
@@ -210,7 +216,7 @@ def result_of(
     trainer: Trainer, cache: PrefixCache | None, calls: FrozenCalls, recipe: Recipe
 ) -> Result:
     """Evaluate and predict after training."""
-    weights = tensors(trainer.model)
+    weights = tensors(model_of(trainer))
     metrics = trainer.evaluate()
     predicted = trainer.predict(recipe.data(2))
     return Result(
@@ -245,7 +251,7 @@ def assert_equal(plain: Result, cached: Result, tolerance: float = 1e-5) -> None
     """Assert that weights, losses, metrics and predictions are those without a cache."""
     assert distance(plain, cached) <= tolerance
     assert len(plain.losses) == len(cached.losses) > 0
-    near = {"rtol": 0.0, "atol": 10 * tolerance}
+    near: dict[str, Any] = {"rtol": 0.0, "atol": 10 * tolerance}
     torch.testing.assert_close(torch.tensor(cached.losses), torch.tensor(plain.losses), **near)
     assert cached.metrics.keys() == plain.metrics.keys() != set()
     for name, value in plain.metrics.items():

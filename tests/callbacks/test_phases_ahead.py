@@ -12,8 +12,7 @@ from hf_transfer_plugin import FreezingCallback, FreezingSchedule
 from hf_transfer_plugin.callbacks.phases_ahead import PhaseAhead, phases_ahead
 from hf_transfer_plugin.layers import LayerGroups, layer_groups
 from tests.callbacks.schedule_cases import SCHEDULES
-from tests.callbacks.tiny import STEPS, bert, lora, trainer
-from tests.callbacks.tiny import efficientnet as efficientnet
+from tests.callbacks.tiny import STEPS, bert, efficientnet, lora, trainer
 
 KINDS = {"bert": bert, "efficientnet": efficientnet, "lora": lora}
 CASES = [
@@ -56,7 +55,8 @@ def test_a_schedule(kind: str, name: str, tmp_path: Path) -> None:
     seen = Foresight(layer_groups(model), freezing)
     trainer(model, tmp_path, freezing, seen, **case.arguments).train()
     assert len(seen.trained) == STEPS
-    chosen = any(phase.choose is not None for phase in case.schedule(model).phases)
+    # A phase may select what PEFT froze, too.
+    loose = kind == "lora" or any(phase.choose is not None for phase in case.schedule(model).phases)
     for step, ahead in enumerate(seen.ahead):
         assert all(phase.steps > 0 for phase in ahead)
         assert ahead[0].trained == seen.trained[step]
@@ -67,7 +67,7 @@ def test_a_schedule(kind: str, name: str, tmp_path: Path) -> None:
         assert len(said) == STEPS - step, f"steps are missing at step {step}"
         for later, (trained, happened) in enumerate(zip(said, seen.trained[step:], strict=True)):
             assert trained >= happened, f"at step {step} of step {step + later}"
-            assert chosen or trained == happened, f"at step {step} of step {step + later}"
+            assert loose or trained == happened, f"at step {step} of step {step + later}"
 
 
 def test_table_is_whole() -> None:

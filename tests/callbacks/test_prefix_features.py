@@ -22,6 +22,7 @@ from tests.callbacks.prefix_cases import (
     assert_equal,
     both,
     build,
+    model_of,
     result_of,
     run,
 )
@@ -123,11 +124,11 @@ def test_resumed_amid_an_epoch(tmp_path: Path) -> None:
     assert_used(whole)
     for step in (1, 4, 6):
         trainer, cache = case.trainer(tmp_path / "again", True)
-        calls = FrozenCalls(trainer.model)
+        calls = FrozenCalls(model_of(trainer))
         trainer.add_callback(calls)
         trainer.train(resume_from_checkpoint=str(tmp_path / "cached" / f"checkpoint-{step}"))
         assert trainer.state.global_step == 9 and len(calls.steps) == 9 - step
-        assert not changed(whole.weights, tensors(trainer.model)), f"resumed at step {step}"
+        assert not changed(whole.weights, tensors(model_of(trainer))), f"resumed at step {step}"
         assert cache is not None
         assert [(use.before, use.rows) for use in cache.uses] == [(TOP, 0)]
         assert not any(calls.steps)
@@ -139,7 +140,7 @@ def test_trained_a_second_time(tmp_path: Path) -> None:
     case, results = classifier(), []
     for cached in (False, True):
         trainer, cache = case.trainer(tmp_path / str(cached), cached)
-        calls = FrozenCalls(trainer.model)
+        calls = FrozenCalls(model_of(trainer))
         trainer.add_callback(calls)
         trainer.train()
         trainer.train()
@@ -188,7 +189,7 @@ def test_copied_saved_and_called_by_hand_in_training(tmp_path: Path) -> None:
         trainer, cache = case.trainer(tmp_path / str(cached), cached)
         trainer.train()
         answers.append(torch.stack(hand.answers))
-        results.append(tensors(trainer.model))
+        results.append(tensors(model_of(trainer)))
     assert cache is not None and [use.rows for use in cache.uses] == [ROWS]
     assert answers[0].shape == (6, 2, 3)
     torch.testing.assert_close(answers[1], answers[0], rtol=0, atol=1e-5)
@@ -223,7 +224,8 @@ def test_adapters_of_the_last_layer_without_dropout(tmp_path: Path) -> None:
     assert cached.cache is not None
     (use,) = cached.cache.uses
     assert (use.before, use.reason, use.rows) == (ADAPTED, "", ROWS)
-    below = {n for n in set.union(*plain.calls.steps) if "layer.1" not in n and "pooler" not in n}
+    ran: set[str] = set().union(*plain.calls.steps)
+    below = {n for n in ran if "layer.1" not in n and "pooler" not in n}
     assert len(below) > 5 and not below & set.union(*cached.calls.steps)
 
 
@@ -257,7 +259,8 @@ def test_removed_it_leaves_nothing(tmp_path: Path) -> None:
     assert cache is not None
     cache.remove()
     assert not any("dataloader" in name for name in vars(trainer))
-    assert not trainer.model._forward_hooks and not trainer.model._forward_pre_hooks
+    model = model_of(trainer)
+    assert not model._forward_hooks and not model._forward_pre_hooks
     assert cache not in trainer.callback_handler.callbacks
     again = prefix_cache(trainer, folder=tmp_path / "cache")
     trainer.train()

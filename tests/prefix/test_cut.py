@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -80,7 +80,7 @@ def built(case: Case) -> tuple[nn.Module, int]:
     else:
         name = case.id.removeprefix("timm-")
         narrow = {"mlp_ratio": 0.01} if name.startswith("vgg") else {}
-        config = tf.TimmWrapperConfig(
+        config = tf.TimmWrapperConfig(  # type: ignore[call-arg]
             architecture=name,
             pretrained_cfg={"input_size": (3, size, size)},
             num_labels=3,
@@ -123,7 +123,7 @@ def stored(units: LayerUnits, cut: Cut, rows: RowSource, numbers: list[int]) -> 
     for number in numbers:
         alone = rows.batch([number])
         with torch.no_grad(), trial(units.model, training=False):
-            values = capture(units, cut.taps, lambda alone=alone: units.model(**alone))
+            values = capture(units, cut.taps, partial(units.model, **alone))
         for tap, value in values.items():
             row = value[0]
             for dim, size in enumerate(tap.shape.of_row() or ()):
@@ -221,7 +221,7 @@ class Block(nn.Module):
         self.inner, self.change = nn.Linear(8, 8), change
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = self.inner(x)
+        x = cast(torch.Tensor, self.inner(x))
         return x if self.change is None else self.change(x)
 
 
@@ -233,7 +233,7 @@ class Writes(nn.Module):
         self.inner = nn.Linear(8, 8)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.inner(x.relu_())
+        return cast(torch.Tensor, self.inner(x.relu_()))
 
 
 class Tower(nn.Module):
@@ -265,7 +265,7 @@ class Two(nn.Module):
         self.inner = nn.Linear(16, 8)
 
     def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        return self.inner(torch.cat([x, y], -1))
+        return cast(torch.Tensor, self.inner(torch.cat([x, y], -1)))
 
 
 class Bypass(Tower):
