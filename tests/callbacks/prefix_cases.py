@@ -71,12 +71,23 @@ def build(name: str) -> nn.Module:
     return model
 
 
-def stir(model: nn.Module) -> None:
-    """Give each BatchNorm statistics that tell whether it uses them."""
-    draw = torch.Generator().manual_seed(1)
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d) and module.running_mean is not None:
-            module.running_mean.copy_(torch.randn(module.num_features, generator=draw) * 0.1)
+def stir(model: nn.Module, size: int = 32) -> None:
+    """Give each BatchNorm the statistics of random images.
+
+    With those that it is born with, the features of all images are one after a few layers.
+    """
+    norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    if not norms:
+        return
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 1.0
+    with torch.no_grad(), torch.random.fork_rng():
+        torch.manual_seed(1)
+        model.train()
+        model(pixel_values=torch.randn(16, 3, size, size))
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
 
 
 @dataclass

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -16,10 +15,8 @@ from tests.callbacks.prefix_cases import (
     CLASSIFIERS,
     ROWS,
     Recipe,
-    Result,
     assert_equal,
     build,
-    distance,
     model_of,
     run,
 )
@@ -55,6 +52,7 @@ CASES = [
     for name, boundaries in BOUNDARIES.items()
     for schedule, boundary in zip(SCHEDULES, boundaries, strict=True)
 ]
+SMALL_MAPS = ("mobilenet-v2", "timm-efficientnet")
 # The norm of the relative positions is one tensor for the whole batch: it runs each time.
 RUNS = {("deberta-v2", "top_layers"): {"deberta.encoder.LayerNorm"}}
 
@@ -62,17 +60,14 @@ RUNS = {("deberta-v2", "top_layers"): {"deberta.encoder.LayerNorm"}}
 def recipe(name: str, schedule: str) -> Recipe:
     classes = 2 if name == "timm-efficientnet" else 3
     return Recipe(
-        partial(build, name), lambda _: SCHEDULES[schedule](), CLASSIFIERS[name], classes=classes
+        partial(build, name),
+        lambda _: SCHEDULES[schedule](),
+        CLASSIFIERS[name],
+        # Weights before a batch normalization get gradients of rounding alone, and AdamW gives
+        # these the same step as any other.
+        {"optim": "sgd", "learning_rate": 0.01} if name in SMALL_MAPS else {},
+        classes=classes,
     )
-
-
-def rounding(case: Recipe, plain: Result, folder: Path) -> float:
-    """Return how far a run ends whose convolutions lie in another layout in memory."""
-    own = case.model
-    other = replace(case, model=lambda: own().to(memory_format=torch.channels_last))
-    found = run(other, folder / "other", False)
-    lost = max(abs(a - b) for a, b in zip(plain.losses, found.losses, strict=True))
-    return max(distance(plain, found), lost)
 
 
 @pytest.mark.parametrize(("name", "schedule", "boundary"), CASES)
@@ -80,9 +75,7 @@ def test_a_classifier(name: str, schedule: str, boundary: str, tmp_path: Path) -
     case = recipe(name, schedule)
     before = tensors(case.model())
     plain, cached = run(case, tmp_path, False), run(case, tmp_path, True)
-    # BatchNorm over single pixels makes much of rounding, and Adam more of it.
-    exact = name not in ("timm-efficientnet", "mobilenet-v2")
-    assert_equal(plain, cached, 1e-5 if exact else 2 * rounding(case, plain, tmp_path))
+    assert_equal(plain, cached)
     moved = {n for n, value in before.items() if not torch.equal(value, plain.weights[n])}
     head = LayerUnits(model_of(plain.trainer)).groups[-1]
     assert moved & set(head.parameter_names)

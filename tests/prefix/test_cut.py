@@ -87,7 +87,7 @@ def built(case: Case) -> tuple[nn.Module, int]:
             model_args=narrow,
         )
         model = tf.TimmWrapperForImageClassification(config)
-    stir(model)
+    stir(model, size)
     return model, size
 
 
