@@ -26,6 +26,8 @@ from hf_transfer_plugin.terminal import track
 __all__ = ["Target", "fill"]
 
 _ROWS, _TOKENS = 32, 2048
+# Of the usual tolerance: folding must not add to what rounding does anyway.
+_FOLDED = 0.05
 
 
 @dataclass(frozen=True)
@@ -162,7 +164,7 @@ def _folded(worker: _Filling, chunks: Sequence[int]) -> Iterator[None]:
             folded_norms(modules, lambda: plain.update(worker.captured(taps, batch, rows)))
         )
         found = worker.captured(taps, batch, rows)
-        if not all(is_close(found[tap], plain[tap]) for tap in taps):
+        if not all(is_close(found[tap], plain[tap], loose=_FOLDED) for tap in taps):
             stack.close()
         yield
 

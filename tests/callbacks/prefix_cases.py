@@ -72,9 +72,9 @@ def build(name: str) -> nn.Module:
 
 
 def stir(model: nn.Module, size: int = 32) -> None:
-    """Give each BatchNorm the statistics of random images.
+    """Give each BatchNorm the statistics of random images, and convolutions some strength.
 
-    With those that it is born with, the features of all images are one after a few layers.
+    With what they are born with, the features of all images are one after a few layers.
     """
     norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
     if not norms:
@@ -84,6 +84,11 @@ def stir(model: nn.Module, size: int = 32) -> None:
         norm.momentum = 1.0
     with torch.no_grad(), torch.random.fork_rng():
         torch.manual_seed(1)
+        for part in model.modules():
+            if isinstance(part, nn.Conv2d):
+                nn.init.kaiming_normal_(part.weight)
+        for norm in norms:
+            nn.init.ones_(norm.weight)
         model.train()
         model(pixel_values=torch.randn(16, 3, size, size))
     for norm, momentum in zip(norms, momenta, strict=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -15,8 +16,10 @@ from tests.callbacks.prefix_cases import (
     CLASSIFIERS,
     ROWS,
     Recipe,
+    Result,
     assert_equal,
     build,
+    distance,
     model_of,
     run,
 )
@@ -52,7 +55,7 @@ CASES = [
     for name, boundaries in BOUNDARIES.items()
     for schedule, boundary in zip(SCHEDULES, boundaries, strict=True)
 ]
-SMALL_MAPS = ("mobilenet-v2", "timm-efficientnet")
+SMALL_MAPS = ("efficientnet", "mobilenet-v2", "timm-efficientnet")
 # The norm of the relative positions is one tensor for the whole batch: it runs each time.
 RUNS = {("deberta-v2", "top_layers"): {"deberta.encoder.LayerNorm"}}
 
@@ -70,12 +73,24 @@ def recipe(name: str, schedule: str) -> Recipe:
     )
 
 
+def rounding(case: Recipe, plain: Result, folder: Path) -> float:
+    """Return how far a run ends whose convolutions lie in another layout in memory."""
+    own = case.model
+    other = replace(case, model=lambda: own().to(memory_format=torch.channels_last))
+    found = run(other, folder / "other", False)
+    lost = max(abs(a - b) for a, b in zip(plain.losses, found.losses, strict=True))
+    return max(distance(plain, found), lost)
+
+
 @pytest.mark.parametrize(("name", "schedule", "boundary"), CASES)
 def test_a_classifier(name: str, schedule: str, boundary: str, tmp_path: Path) -> None:
     case = recipe(name, schedule)
     before = tensors(case.model())
     plain, cached = run(case, tmp_path, False), run(case, tmp_path, True)
-    assert_equal(plain, cached)
+    # Random normalizations of maps of few pixels make much of rounding.
+    floor = 4 * rounding(case, plain, tmp_path) if name in SMALL_MAPS else 0.0
+    assert floor < 0.01
+    assert_equal(plain, cached, max(1e-5, floor))
     moved = {n for n, value in before.items() if not torch.equal(value, plain.weights[n])}
     head = LayerUnits(model_of(plain.trainer)).groups[-1]
     assert moved & set(head.parameter_names)
