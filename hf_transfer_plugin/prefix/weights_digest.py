@@ -70,7 +70,7 @@ class WeightsDigest:
             told = {key: value for key, value in named.items() if key not in _IGNORED}
             attention = getattr(config, "_attn_implementation", "")
             # Code that its user may edit, and hooks of what lies around the layers.
-            code = digest_code(sorted({type(m) for m in model.modules()}, key=repr))
+            code = sorted(_code(kind) for kind in {type(part) for part in model.modules()})
             about = [told, attention, _versions(), code, _hooks(model)]
             text = json.dumps(about, sort_keys=True, default=str)
             self._known[""] = f"{type(model).__qualname__} {text} {_content(self._units.outside())}"
@@ -85,6 +85,14 @@ def _settings(module: nn.Module) -> str:
         told.append(repr({n: v for n, v in named.items() if isinstance(v, _PLAIN)}))
         told += [str(getattr(part, name, "")) for name in _ADAPTERS]
     return hashlib.blake2b("\n".join(told).encode(), digest_size=16).hexdigest()
+
+
+def _code(kind: type[nn.Module]) -> str:
+    """Return the name of a class; with a digest of its code when no version stands for it."""
+    name = f"{kind.__module__}.{kind.__qualname__}"
+    return (
+        name if kind.__module__.partition(".")[0] in _LIBRARIES else f"{name} {digest_code(kind)}"
+    )
 
 
 def _hooks(module: nn.Module) -> list[str]:

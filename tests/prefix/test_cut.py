@@ -178,7 +178,8 @@ def assert_replays(units: LayerUnits, cut: Cut, rows: RowSource, numbers: list[i
         assert not {path for path in ran - later if units.has_weights(path)}
         assert whole
         for one, two in zip(replayed, whole, strict=True):
-            assert is_close(one, two), float((one - two).abs().max())
+            # Rounding of deep random networks depends on the number of threads.
+            assert is_close(one, two, loose=10), float((one - two).abs().max())
 
 
 def _noted(ran: set[str], path: str, forward: Any, *args: Any, **kwargs: Any) -> Any:
