@@ -82,7 +82,8 @@ def verify(
         alone = capture(units, cut.taps, lambda: run(probes.alone.batch))
     for tap in cut.taps:
         kept = _of_last_row(tap, _value(expected.calls, tap), probes.first, probes.left)
-        if not is_close(_of_last_row(tap, alone[tap], probes.alone, probes.left), kept):
+        # Convolutions add up a row alone in another order; the deepest networks make much of it.
+        if not is_close(_of_last_row(tap, alone[tap], probes.alone, probes.left), kept, loose=3):
             return (
                 f"what the frozen layers give a row to {cut.boundary} depends on the other rows "
                 "of its batch, on its padding or on training mode (dropout between the layers, "

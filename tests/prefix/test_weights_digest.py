@@ -16,15 +16,15 @@ from hf_transfer_plugin.prefix.cut import Cut, Skipped, Tap
 from hf_transfer_plugin.prefix.leaf_shapes import LeafShape
 from hf_transfer_plugin.prefix.unit_calls import LayerUnits, record
 from hf_transfer_plugin.prefix.weights_digest import WeightsDigest
-from tests.callbacks.prefix_cases import build
 from tests.callbacks.tiny import lora
+from tests.layer_cases import CASES
 
 HEADS = {"bert": "classifier", "resnet": "classifier", "lora": "base_model.model.classifier"}
 
 
 def made(kind: str) -> Any:
     torch.manual_seed(0)
-    return lora().eval() if kind == "lora" else build(kind).eval()
+    return lora().eval() if kind == "lora" else CASES[kind].build().eval()
 
 
 def cut_before(model: nn.Module, boundary: str) -> tuple[LayerUnits, Cut]:
