@@ -14,7 +14,6 @@ from transformers import TrainingArguments
 from hf_transfer_plugin import FreezingSchedule, Phase
 from hf_transfer_plugin.compatibility import findings
 from hf_transfer_plugin.run_settings import RunSettings, scheduler_factors
-from tests.callbacks.conftest import one_thread as one_thread
 from tests.callbacks.tiny import bert, flags, lora, masked_bert, resnet
 
 STEPS = 40

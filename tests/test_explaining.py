@@ -19,7 +19,6 @@ from hf_transfer_plugin import (
     explain,
 )
 from hf_transfer_plugin.errors import CheckpointError, ConfigError, ScheduleError
-from tests.callbacks.conftest import one_thread as one_thread
 from tests.callbacks.tiny import MODELS, trainer
 from tests.tiny_runs import offline_cache, text_checkpoint, write_text_folder
 

@@ -18,7 +18,6 @@ from hf_transfer_plugin import Explanation, FreezingSchedule, Phase, explain
 from hf_transfer_plugin.errors import ConfigError
 from hf_transfer_plugin.explanation_picture import drawn_bounds
 from hf_transfer_plugin.explanation_table import compact_groups
-from tests.callbacks.conftest import one_thread as one_thread
 from tests.callbacks.tiny import bert, lora, resnet
 
 FROZEN = (0xE6, 0xE8, 0xEB)

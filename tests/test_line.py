@@ -12,7 +12,6 @@ import pytest
 
 from hf_transfer_plugin import Line, Plan, RunResult, Verdict, load_config
 from hf_transfer_plugin.train import training
-from tests.callbacks.conftest import one_thread as one_thread
 from tests.tiny_runs import (
     image_checkpoint,
     offline_cache,

@@ -13,7 +13,6 @@ from transformers import TrainerCallback, TrainingArguments
 
 from hf_transfer_plugin import FreezingCallback, FreezingSchedule, Phase, explain
 from hf_transfer_plugin.step_work import count_work
-from tests.callbacks.conftest import one_thread as one_thread
 from tests.callbacks.tiny import bert, flags, lora, trainer
 from tests.layer_cases import CASES
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from hf_transfer_plugin.cli import main
-from tests.callbacks.conftest import one_thread as one_thread
 from tests.tiny_runs import offline_cache, text_checkpoint, write_config, write_text_folder
 
 Command = Callable[..., tuple[int, str, str]]

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.callbacks.conftest import one_thread as one_thread
 from tests.tiny_runs import offline_cache
 from tests.train.settings import Setting, image_setting, text_setting
 
