@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from hf_transfer_plugin.errors import TransferError
     from hf_transfer_plugin.explaining import Explanation, explain
     from hf_transfer_plugin.hub import publish
+    from hf_transfer_plugin.layer_profile_record import LayerProfile
     from hf_transfer_plugin.layers import LayerGroup, LayerGroups, layer_groups
     from hf_transfer_plugin.line import Line
     from hf_transfer_plugin.processes import require_processes
@@ -40,7 +41,9 @@ if TYPE_CHECKING:
         Verdict,
     )
     from hf_transfer_plugin.report import report_files
+    from hf_transfer_plugin.select.profile import layer_profile
     from hf_transfer_plugin.select.ranking import rank_checkpoints
+    from hf_transfer_plugin.select.source_distance import SourceDistance, source_distance
     from hf_transfer_plugin.train import run
 
 __all__ = [
@@ -53,6 +56,7 @@ __all__ = [
     "FreezingSchedule",
     "LayerGroup",
     "LayerGroups",
+    "LayerProfile",
     "Line",
     "Phase",
     "Plan",
@@ -63,6 +67,7 @@ __all__ = [
     "RunConfig",
     "RunResult",
     "SeedResult",
+    "SourceDistance",
     "TransferError",
     "Verdict",
     "__version__",
@@ -71,6 +76,7 @@ __all__ = [
     "judge",
     "last_complete_checkpoint",
     "layer_groups",
+    "layer_profile",
     "load_config",
     "load_data",
     "prefix_cache",
@@ -80,6 +86,7 @@ __all__ = [
     "require_processes",
     "run",
     "session",
+    "source_distance",
 ]
 
 _HOMES = {
@@ -94,6 +101,7 @@ _HOMES = {
     "errors": ("TransferError",),
     "explaining": ("Explanation", "explain"),
     "hub": ("publish",),
+    "layer_profile_record": ("LayerProfile",),
     "layers": ("LayerGroup", "LayerGroups", "layer_groups"),
     "line": ("Line",),
     "processes": ("require_processes",),
@@ -108,10 +116,13 @@ _HOMES = {
         "Report",
         "RunResult",
         "SeedResult",
+    "SourceDistance",
         "Verdict",
     ),
     "report": ("report_files",),
+    "select.profile": ("layer_profile",),
     "select.ranking": ("rank_checkpoints",),
+    "select.source_distance": ("SourceDistance", "source_distance"),
     "command_session": ("session",),
     "train": ("run",),
 }

@@ -53,8 +53,11 @@ class RunConfig(Record):
         control_learning_rates: grid for the controls that train a network.
         rank_scores: scores of the ranking; the first one orders.
         rank_examples: size of the sample that is ranked on.
+        rank_confidence: that the ranking's confidence set holds the truly best, and of its
+            intervals.
+        rank_halving: score on a quarter and a half of the sample first, and drop what is worse.
         margin: difference, in units of the metric, that would not matter.
-        confidence: of every interval.
+        confidence: of every interval of the verdict.
         processes: how many must run; None accepts what the launcher gave.
         prefix_cache: compute frozen layers once, where that is exact, and keep what they gave in
             the folder $HF_TL_CACHE (`hf-tl cache` lists and deletes it).
@@ -80,6 +83,8 @@ class RunConfig(Record):
     control_learning_rates: tuple[float, ...] = ()
     rank_scores: tuple[str, ...] = DEFAULT_SCORES
     rank_examples: int = 500
+    rank_confidence: float = 0.9
+    rank_halving: bool = False
     margin: float = 0.01
     confidence: float = 0.95
     processes: int | None = None
@@ -257,7 +262,9 @@ def _check_values(config: RunConfig, task: Task | None) -> None:
     for key in ("validation_fraction", "test_fraction"):
         value = getattr(config.data, key)
         _require(0 < value < 1, f"data.{key}", value, "a share between 0 and 1")
-    _require(0 < config.confidence < 1, "confidence", config.confidence, "between 0 and 1")
+    for key in ("confidence", "rank_confidence"):
+        value = getattr(config, key)
+        _require(0 < value < 1, key, value, "between 0 and 1")
     _require(config.margin >= 0, "margin", config.margin, "0 or more")
     _require(bool(config.ranked()), "checkpoint", None, "a checkpoint, or candidates to rank")
     _require(bool(config.controls), "controls", (), "one of " + ", ".join(CONTROLS))

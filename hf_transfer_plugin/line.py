@@ -24,10 +24,14 @@ from hf_transfer_plugin.decide.verdict import judge
 from hf_transfer_plugin.environment import environment
 from hf_transfer_plugin.errors import RecordError
 from hf_transfer_plugin.explaining import Explanation, explain
+from hf_transfer_plugin.layer_profile_record import LayerProfile
 from hf_transfer_plugin.processes import is_first, wait_for_all
 from hf_transfer_plugin.records import Plan, Ranking, Report, RunResult, Verdict
 from hf_transfer_plugin.report import report_files
+from hf_transfer_plugin.report.chart_profile import profile_chart
+from hf_transfer_plugin.select.profile import PROFILE_SCORE, layer_profile
 from hf_transfer_plugin.select.ranking import rank_checkpoints
+from hf_transfer_plugin.select.stored_ranking import stored_ranking
 from hf_transfer_plugin.serialization import Record, write_atomic
 from hf_transfer_plugin.train import run
 
@@ -57,6 +61,7 @@ class Line:
         self.folder = Path(config.run_folder)
         self.command = command or f"hf-tl run {self.folder.name}"
         self._plan: Plan | None = None
+        self._ranking: Ranking | None = None
         self._explanation: Explanation | None = None
         self._results: tuple[RunResult, ...] | None = None
         if is_first():
@@ -92,7 +97,9 @@ class Line:
         return data
 
     def rank(self) -> Ranking:
-        """Score the candidates (WHAT) beside the baselines."""
+        """Score the candidates (WHAT) beside the baselines; those that failed are tried again."""
+        if self._ranking is not None:
+            return self._ranking
         from hf_transfer_plugin.train.arguments import check_training
 
         check_training(self.config.training, self.config.batch_size)
@@ -102,24 +109,63 @@ class Line:
         if config.checkpoint and config.revision:
             revisions[config.checkpoint] = config.revision
         sample = (config.rank_examples, config.data.seed)
+        sure = (config.rank_confidence, config.rank_halving)
         reading = (config.data.max_length, config.data.image_size)
         asked = (data.summary.fingerprint, config.ranked(), revisions, config.rank_scores)
-        request = sha256(json.dumps((*asked, *sample, *reading)).encode()).hexdigest()[:16]
+        request = sha256(json.dumps((*asked, *sample, *sure, *reading)).encode()).hexdigest()[:16]
 
-        def make() -> Ranking:
-            ranking = rank_checkpoints(
+        def make(parts: Path) -> Ranking:
+            return rank_checkpoints(
                 config.ranked(),
                 data,
                 task=config.task,
                 scores=config.rank_scores,
                 examples=config.rank_examples,
                 seed=config.data.seed,
+                confidence=config.rank_confidence,
+                halving=config.rank_halving,
                 revisions=revisions,
                 trust_remote_code=config.trust_remote_code,
+                keep_in=parts,
             )
-            return replace(ranking, request=request)
 
-        return self._once(Ranking, lambda found: found.request == request, make)
+        self._ranking = stored_ranking(self.folder, request, make)
+        return self._ranking
+
+    def profile(self, score: str | None = None) -> LayerProfile:
+        """Score each layer of the checkpoint (WHAT), say where to cut, and draw it.
+
+        Args:
+            score: name of a score of features; None means the accuracy of a linear probe.
+        """
+        config, data = self.config, self.data
+        # A plan may have been edited since it was written.
+        named = self._plan or config
+        checkpoint = named.checkpoint or self.rank().candidates[0].checkpoint
+        revision = named.revision if named.checkpoint else None
+        score = score or PROFILE_SCORE
+        reading = (config.data.max_length, config.data.image_size, config.data.seed)
+        asked = (data.summary.fingerprint, checkpoint, revision, score, config.rank_examples)
+        request = sha256(json.dumps((*asked, *reading)).encode()).hexdigest()[:16]
+
+        def make() -> LayerProfile:
+            profile = layer_profile(
+                checkpoint,
+                data,
+                task=config.task,
+                score=score,
+                examples=config.rank_examples,
+                seed=config.data.seed,
+                revision=revision,
+                trust_remote_code=config.trust_remote_code,
+            )
+            return replace(profile, request=request)
+
+        found = self._once(LayerProfile, lambda held: held.request == request, make)
+        if is_first():
+            picture = profile_chart(found).image
+            write_atomic((self.folder / LayerProfile.file_name).with_suffix(".png"), picture)
+        return found
 
     def plan(self) -> Plan:
         """Return the plan (HOW) of the transfer; plan.json in an opened folder as it is."""

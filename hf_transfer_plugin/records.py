@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from hf_transfer_plugin.data_records import DataSpec, DataSummary, Task
 from hf_transfer_plugin.phases import Choice, Phase, Transition
+from hf_transfer_plugin.ranking_records import Candidate, Ranking
 from hf_transfer_plugin.serialization import Record
 
 __all__ = [
@@ -30,116 +32,7 @@ __all__ = [
     "Verdict",
 ]
 
-Task = Literal["text-classification", "image-classification"]
 Outcome = Literal["helped", "harmed", "equivalent", "inconclusive"]
-
-
-@dataclass(frozen=True)
-class DataSpec(Record):
-    """Where the target data lie and which of its columns to read.
-
-    Attributes:
-        path: Hub name, image folder, csv / json / parquet file or folder, or `sample:NAME`.
-        name: configuration of a Hub dataset.
-        revision: commit, tag or branch of a Hub dataset.
-        text, text_pair, image, label: column names; None means found from the column types.
-        train_split, validation_split, test_split: names of the splits.
-        validation_fraction, test_fraction: share of train that is held out (stratified, seeded)
-            when the data have no such split.
-        train_examples, validation_examples, test_examples: stratified subsample sizes.
-        max_length: tokens a text is cut to.
-        image_size: pixels of the (square) network input; None means the checkpoint's own.
-        seed: seed of every split and subsample; one value for all plans of a run.
-    """
-
-    path: str
-    name: str | None = None
-    revision: str | None = None
-    text: str | None = None
-    text_pair: str | None = None
-    image: str | None = None
-    label: str | None = None
-    train_split: str = "train"
-    validation_split: str = "validation"
-    test_split: str = "test"
-    validation_fraction: float = 0.1
-    test_fraction: float = 0.2
-    train_examples: int | None = None
-    validation_examples: int | None = None
-    test_examples: int | None = None
-    max_length: int = 128
-    image_size: int | None = None
-    seed: int = 0
-
-
-@dataclass(frozen=True)
-class DataSummary(Record):
-    """What the checked data hold.
-
-    Attributes:
-        path: as in `DataSpec`.
-        fingerprint: hash over the rows that are used.
-        class_names: in label order.
-        counts: split name -> examples of each class, in label order.
-        warnings: findings that do not stop a run, in plain words.
-    """
-
-    file_name = "data.json"
-
-    path: str
-    fingerprint: str
-    class_names: tuple[str, ...]
-    counts: Mapping[str, tuple[int, ...]]
-    warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Candidate(Record):
-    """One row of a ranking.
-
-    Attributes:
-        checkpoint: Hub name, local folder, `sample:NAME`, or the name of a baseline.
-        kind: "pretrained" can be transferred; "random" (same architecture, random weights) and
-            "baseline" (no network) are there to compare with.
-        scores: score name -> value, higher is better.
-        parameters: number of weights, the static prior (0 for a baseline).
-        feature_dimensions: width of the pooled features.
-        seconds: wall time of features and scores.
-        error: why the candidate could not be scored.
-    """
-
-    checkpoint: str
-    kind: Literal["pretrained", "random", "baseline"]
-    scores: Mapping[str, float] = field(default_factory=dict)
-    parameters: int = 0
-    feature_dimensions: int = 0
-    seconds: float = 0.0
-    error: str | None = None
-
-
-@dataclass(frozen=True)
-class Ranking(Record):
-    """WHAT to transfer: candidates, best first.
-
-    Attributes:
-        score: name of the score that orders.
-        examples: number of training examples that were scored.
-        candidates: kind "pretrained", best first; failed ones last.
-        baselines: kinds "random" and "baseline".
-        findings: plain words, such as that nothing beats the baselines.
-        request: hash of everything that was asked for; another one makes the ranking stale.
-    """
-
-    file_name = "ranking.json"
-
-    task: Task
-    data: str
-    score: str
-    examples: int
-    candidates: tuple[Candidate, ...]
-    baselines: tuple[Candidate, ...] = ()
-    findings: tuple[str, ...] = ()
-    request: str = ""
 
 
 @dataclass(frozen=True)

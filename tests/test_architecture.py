@@ -10,7 +10,8 @@ import hf_transfer_plugin
 ROOT = Path(hf_transfer_plugin.__file__).parent
 # Each layer may import the layers before it, and itself.
 LAYERS = (
-    {"version", "errors", "redaction", "strict_yaml", "serialization", "phases", "records"},
+    {"version", "errors", "redaction", "strict_yaml", "serialization", "phases", "records"}
+    | {"data_records", "layer_profile_record", "ranking_records"},
     {"terminal", "samples", "metrics", "processes", "layers", "layer_discovery", "layer_placement"}
     | {"layer_wrappers", "checkpoints", "data"},
     {"prefix"},
@@ -24,6 +25,7 @@ LAYERS = (
 )
 APART = ("select", "decide", "adapt", "report")
 REPORT_READS = {"report", "records", "errors", "serialization", "redaction", "version"}
+REPORT_READS |= {"layer_profile_record"}
 VAGUE = {"utils", "helpers", "manager", "misc", "common"}
 
 

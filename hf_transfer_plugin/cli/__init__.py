@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import typer
 
-from hf_transfer_plugin.cli import cache, demo, explain, judge, plan, publish, rank, report, run
+from hf_transfer_plugin.cli import (
+    cache,
+    demo,
+    explain,
+    judge,
+    plan,
+    profile,
+    publish,
+    rank,
+    report,
+    run,
+)
 from hf_transfer_plugin.command_session import session
 
 __all__ = ["app", "main"]
@@ -17,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (demo, run, rank, plan, explain, judge, report, publish, cache):
+for command in (demo, run, rank, profile, plan, explain, judge, report, publish, cache):
     # Inside Typer, which would turn Ctrl-C and the end of a command into exits of its own.
     app.command(name=command.__name__.rpartition(".")[2])(session()(command.command))
 

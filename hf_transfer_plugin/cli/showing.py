@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from hf_transfer_plugin.cli.ranking_table import ranking_notes, ranking_table
 from hf_transfer_plugin.processes import is_first
 from hf_transfer_plugin.records import Ranking, Report, Verdict
 
@@ -35,22 +36,12 @@ def _show(table: Table) -> None:
 
 
 def show_ranking(ranking: Ranking) -> None:
-    """Print candidates, best first, and the baselines below them."""
-    names = list(ranking.candidates[0].scores)
-    table = Table(title=f"What to transfer ({ranking.examples} training examples)")
-    for heading in ("checkpoint", "kind", *names, "weights", "seconds"):
-        table.add_column(heading, justify="left" if heading in ("checkpoint", "kind") else "right")
-    for each in (*ranking.candidates, *ranking.baselines):
-        if each.error is not None:
-            reason = each.error.splitlines()[0]
-            table.add_row(Text(each.checkpoint), Text(f"failed: {reason}", style="red"))
-            continue
-        scores = [f"{each.scores[name]:.3f}" for name in names]
-        weights = f"{each.parameters:,}" if each.parameters else "-"
-        table.add_row(Text(each.checkpoint), each.kind, *scores, weights, f"{each.seconds:.1f}")
-    _show(table)
+    """Print candidates, best first, beside the baselines, and below them what follows."""
+    _show(ranking_table(ranking, _console().width))
+    for note in ranking_notes(ranking):
+        say(f"  {note}")
     for finding in ranking.findings:
-        say(f"  {finding}")
+        say(f"- {finding}")
 
 
 def show_explanation(explanation: Explanation) -> None:

@@ -14,6 +14,7 @@ from hf_transfer_plugin.report.metadata import card_metadata
 from hf_transfer_plugin.report.names import display_name, hub_model, one_line
 from hf_transfer_plugin.report.page import templates
 from hf_transfer_plugin.report.public import public_report
+from hf_transfer_plugin.report.ranking_words import ranking_sentence
 from hf_transfer_plugin.report.rows import (
     data_cells,
     hidden_sentence,
@@ -26,7 +27,6 @@ from hf_transfer_plugin.report.words import (
     metric_name,
     percent,
     points,
-    ranking_sentence,
     seed_words,
     verdict_sentence,
 )

@@ -18,7 +18,8 @@ from hf_transfer_plugin.report.canvas import (
     png,
 )
 from hf_transfer_plugin.report.names import display_name, one_line
-from hf_transfer_plugin.report.words import number, ranking_sentence
+from hf_transfer_plugin.report.ranking_words import ranking_sentence, tied_candidates
+from hf_transfer_plugin.report.words import number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,6 +28,9 @@ __all__ = ["ranking_chart"]
 
 _ROWS = 20
 _LOOK = {
+    "tied": (PALETTE[0], "", "pretrained, cannot be told from the best"),
+    "first": (PALETTE[0], "", "pretrained, ahead of the others"),
+    "behind": (PALETTE[5], "", "pretrained, behind"),
     "pretrained": (PALETTE[0], "", "pretrained checkpoint"),
     "random": (PALETTE[1], "///", "same network, random weights"),
     "baseline": ("#bfc5cc", "...", "no network"),
@@ -42,11 +46,22 @@ def _size(parameters: int) -> str:
     return f"{parameters} weights"
 
 
-def _label(row: Candidate, index: int) -> str:
+def _look(row: Candidate, tied: tuple[str, ...]) -> str:
+    """Return which look a row has; where the confidence set is not known, that of its kind."""
+    if row.kind != "pretrained" or not tied:
+        return row.kind
+    if display_name(row.checkpoint) not in tied:
+        return "behind"
+    return "tied" if len(tied) > 1 else "first"
+
+
+def _label(row: Candidate, index: int, most: int) -> str:
     name = drawable(display_name(row.checkpoint), f"candidate {index + 1}")
     size = _size(row.parameters)
     if row.kind == "random":
         size = size.replace("weights", "random weights") or "random weights"
+    if row.examples and row.examples < most:
+        size = f"{size}, {row.examples} examples"
     return f"{name}\n{size}" if size else name
 
 
@@ -57,35 +72,47 @@ def ranking_chart(report: Report) -> Chart:
     ranking = report.ranking
     rows = [*ranking.candidates[:_ROWS], *ranking.baselines]
     values = [row.scores.get(ranking.score, math.nan) for row in rows]
+    ends = [_drawn(row, value) for row, value in zip(rows, values, strict=True)]
+    looks = [_look(row, tied_candidates(ranking)) for row in rows]
     figure, (axes,) = new_figure(1.3 + 0.46 * max(len(rows), 1))
     for place, (row, value) in enumerate(zip(rows, values, strict=True)):
         if not math.isfinite(value):
             _write_failure(axes, place, row.error or "no such score")
             continue
-        color, hatch, _ = _LOOK[row.kind]
+        color, hatch, _ = _LOOK[looks[place]]
         axes.barh(place, value, 0.62, color=color, hatch=hatch, edgecolor=INK, linewidth=0.6)
+        low, high = ends[place]
+        if low < high:
+            axes.plot([low, high], [place, place], color=INK, linewidth=1.6)
+            axes.plot([low, high], [place, place], "|", color=INK, markersize=8)
     if not rows:
         axes.text(0.5, 0.5, "nothing was ranked", transform=axes.transAxes, ha="center", color=GREY)
-    finite = [value for value in values if math.isfinite(value)]
+    finite = [end for pair in ends for end in pair if math.isfinite(end)]
     low, high = min([0.0, *finite]), max([0.0, *finite])
     room = (0.24 if low < 0 else 0.16) * ((high - low) or 1.0)
     for place, value in enumerate(values):
         if math.isfinite(value):
-            side = "right" if value < 0 else "left"
+            side, end = ("right", ends[place][0]) if value < 0 else ("left", ends[place][1])
             pad = f" {number(value)} "
-            axes.text(value, place, pad, va="center", ha=side, fontsize=9.5, color=INK)
+            axes.text(end, place, pad, va="center", ha=side, fontsize=9.5, color=INK)
     axes.set_xlim(low - (room if low < 0 else 0), high + room)
     axes.axvline(0, color=GREY, linewidth=0.8)
-    label_rows(axes, [_label(row, index) for index, row in enumerate(rows)])
+    label_rows(axes, [_label(row, index, ranking.examples) for index, row in enumerate(rows)])
     axes.set_xlabel(f"{ranking.score.replace('_', ' ')} (higher is better)", fontsize=10, color=INK)
-    kinds = [kind for kind in _LOOK if any(row.kind == kind for row in rows)]
     handles: list[object] = [
-        Patch(facecolor=_LOOK[kind][0], hatch=_LOOK[kind][1], edgecolor=INK, label=_LOOK[kind][2])
-        for kind in kinds
+        Patch(facecolor=color, hatch=hatch, edgecolor=INK, label=label)
+        for look, (color, hatch, label) in _LOOK.items()
+        if look in looks
     ]
     if handles:
         legend(figure, handles, columns=2)
     return Chart("Ranking of checkpoints", _caption(report), _alt(report), png(figure))
+
+
+def _drawn(row: Candidate, value: float) -> tuple[float, float]:
+    """Return the ends of what is drawn beside 0: of the interval, or twice the value."""
+    low, high = row.interval or (value, value)
+    return (low, high) if math.isfinite(low) and math.isfinite(high) else (value, value)
 
 
 def _write_failure(axes: Axes, place: int, reason: str) -> None:
@@ -108,7 +135,17 @@ def _caption(report: Report) -> str:
     more = f" The {hidden} lowest candidates are not drawn." if hidden > 0 else ""
     return (
         "Score of each checkpoint on the target's training examples, beside the same networks "
-        f"with random weights and methods without a network.{more}"
+        f"with random weights and methods without a network.{_interval_words(report)}{more}"
+    )
+
+
+def _interval_words(report: Report) -> str:
+    ranking = report.ranking
+    if not any(row.interval for row in ranking.candidates):
+        return ""
+    return (
+        f" Lines are {100 * ranking.confidence:g}% intervals that hold for all rows at once; ties "
+        "are judged on paired differences, so lines that overlap are no tie."
     )
 
 

@@ -11,13 +11,14 @@ from hf_transfer_plugin.records import Report
 from hf_transfer_plugin.report.canvas import Chart
 from hf_transfer_plugin.report.names import display_name, one_line
 from hf_transfer_plugin.report.public import redacted_report
+from hf_transfer_plugin.report.ranking_rows import ranking_cells
+from hf_transfer_plugin.report.ranking_words import ranking_sentence
 from hf_transfer_plugin.report.rows import (
     class_cells,
     data_cells,
     hidden_sentence,
     how_sentences,
     mean_words,
-    ranking_cells,
     result_cells,
     seed_cells,
 )
@@ -25,7 +26,6 @@ from hf_transfer_plugin.report.words import (
     OUTCOME_WORDS,
     go_words,
     metric_name,
-    ranking_sentence,
     verdict_sentence,
 )
 

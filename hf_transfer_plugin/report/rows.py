@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hf_transfer_plugin.records import Report, RunResult
@@ -15,7 +14,7 @@ from hf_transfer_plugin.report.evidence import (
     spread,
     verdict_against,
 )
-from hf_transfer_plugin.report.names import display_name, one_line
+from hf_transfer_plugin.report.names import one_line
 from hf_transfer_plugin.report.words import (
     has_interval,
     margin_words,
@@ -33,7 +32,6 @@ __all__ = [
     "hidden_sentence",
     "how_sentences",
     "mean_words",
-    "ranking_cells",
     "result_cells",
     "seed_cells",
 ]
@@ -158,36 +156,6 @@ def data_cells(report: Report) -> Cells:
     ]
     rows.append(("all classes", *(str(sum(counts)) for counts in data.counts.values())))
     return Cells("Examples of each class and split.", ("Class", *data.counts), rows)
-
-
-def ranking_cells(report: Report) -> Cells:
-    """Return every candidate and comparison with all scores; the first score orders."""
-    ranking = report.ranking
-    names = {name for row in (*ranking.candidates, *ranking.baselines) for name in row.scores}
-    names.discard(ranking.score)
-    scores = [ranking.score, *sorted(names)]
-
-    def value(of: Mapping[str, float], name: str) -> str:
-        return number(of.get(name, math.nan))
-
-    rows: Rows = [
-        (
-            display_name(row.checkpoint),
-            row.kind,
-            *(value(row.scores, name) for name in scores),
-            f"{row.parameters:,}" if row.parameters else "–",
-            number(row.seconds, 1),
-            one_line(row.error or ""),
-        )
-        for row in (*ranking.candidates, *ranking.baselines)
-    ]
-    titles = (one_line(name.replace("_", " ")) for name in scores)
-    return Cells(
-        f"Scores on {ranking.examples} training examples, higher is better; the first one orders.",
-        ("Checkpoint", "Kind", *titles, "Weights", "Seconds", "Error"),
-        rows,
-        text_columns=(1, len(scores) + 4),
-    )
 
 
 def seed_cells(report: Report) -> Cells:

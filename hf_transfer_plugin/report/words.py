@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 
-from hf_transfer_plugin.records import Candidate, Phase, Ranking, Report, Verdict
-from hf_transfer_plugin.report.names import display_name, one_line
+from hf_transfer_plugin.records import Phase, Verdict
+from hf_transfer_plugin.report.names import one_line
 
 __all__ = [
     "OUTCOME_WORDS",
-    "best_rival",
+    "counted",
     "go_words",
     "has_interval",
     "interval_words",
@@ -18,7 +18,6 @@ __all__ = [
     "number",
     "percent",
     "points",
-    "ranking_sentence",
     "rate_words",
     "schedule_words",
     "seed_words",
@@ -76,13 +75,14 @@ def margin_words(verdict: Verdict) -> str:
     return "1 point" if size == "1" else f"{size} points"
 
 
-def _plural(count: int, noun: str) -> str:
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun, such as "1 seed" or "2 seeds"."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def seed_words(count: int) -> str:
     """Return how many pairs of runs a verdict rests on."""
-    return _plural(count, "paired seed")
+    return counted(count, "paired seed")
 
 
 def verdict_sentence(verdict: Verdict) -> str:
@@ -117,40 +117,6 @@ def go_words(verdict: Verdict) -> str:
     return f"No go: harm of more than {margin} is not ruled out."
 
 
-def best_rival(ranking: Ranking) -> Candidate | None:
-    """Return the random network or baseline with the highest ordering score."""
-    scored = [
-        row for row in ranking.baselines if math.isfinite(row.scores.get(ranking.score, math.nan))
-    ]
-    return max(scored, key=lambda row: row.scores[ranking.score], default=None)
-
-
-def ranking_sentence(report: Report) -> str:
-    """Return WHAT in plain words: the best checkpoint, its score, and what it has to beat."""
-    ranking = report.ranking
-    best = next((row for row in ranking.candidates if ranking.score in row.scores), None)
-    if best is None:
-        return "No candidate checkpoint could be scored."
-    score, name = best.scores[ranking.score], one_line(ranking.score.replace("_", " "))
-    count = _plural(len(ranking.candidates), "candidate")
-    text = (
-        f"{display_name(best.checkpoint)} ranks first of {count}, with {name} {number(score)} "
-        f"on {ranking.examples} training examples."
-    )
-    rival = best_rival(ranking)
-    if rival is not None:
-        against = rival.scores[ranking.score]
-        relation = "beats" if score > against else "does not beat"
-        text += (
-            f" It {relation} the best comparison without transfer, "
-            f"{display_name(rival.checkpoint)} ({number(against)})."
-        )
-    used = report.transfer.plan.checkpoint
-    if used != best.checkpoint:
-        text += f" This run transferred {display_name(used)} instead."
-    return text
-
-
 def _selector_words(selector: str) -> str:
     """Return which layers a selector of a phase means."""
     if selector.startswith("base:"):
@@ -164,7 +130,7 @@ def _selector_words(selector: str) -> str:
         end, place = ("head", "last") if kind == "top" else ("input", "first")
         if count == "0":
             return f"the {end}"
-        layers = "layer" if count == "1" else _plural(int(count), "layer")
+        layers = "layer" if count == "1" else counted(int(count), "layer")
         return f"the {end} and the {place} {layers}"
     return f"layers “{one_line(selector)}”"
 
@@ -180,7 +146,7 @@ def _choice_words(phase: Phase) -> str:
     if choice is None:
         return ""
     if choice.by == "random":
-        return _plural(choice.layers or 0, "random layer")
+        return counted(choice.layers or 0, "random layer")
     if choice.by == "signal_to_noise":
         return f"the best {100 * (choice.share or 1.0):.3g}% of the matrices"
     if choice.by == "settled_gradient":
@@ -194,7 +160,7 @@ def _what_words(phase: Phase) -> str:
     if phase.choose is None:
         return selected
     if phase.choose.by == "random":
-        every = _plural(phase.choose.every or 1, "step")
+        every = counted(phase.choose.every or 1, "step")
         return f"{selected} and {_choice_words(phase)}, drawn anew every {every}"
     joined = " and " if phase.choose.by == "signal_to_noise" else ", "
     return f"{selected}{joined}{_choice_words(phase)}"
@@ -223,7 +189,7 @@ def _until_words(phase: Phase, last: bool) -> str:
         return "to the end"
     if phase.until_plateau is None:
         return fixed
-    plateau = f"until {_plural(phase.until_plateau, 'evaluation')} without improvement"
+    plateau = f"until {counted(phase.until_plateau, 'evaluation')} without improvement"
     return f"{plateau}, at the latest {fixed}" if fixed else plateau
 
 

@@ -1,19 +1,26 @@
-"""Scores that are the accuracy of a cheap classifier on the features: kNN and a linear probe."""
+"""Scores that are the accuracy of a cheap predictor on the features: kNN and a linear probe."""
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from hf_transfer_plugin.errors import DataError
-from hf_transfer_plugin.select.score_inputs import Floats, Integers, checked
+from hf_transfer_plugin.select.linear_probes import held_out_classes, held_out_errors
+from hf_transfer_plugin.select.nearest_neighbours import nearest_neighbours
+from hf_transfer_plugin.select.score_inputs import checked
+from hf_transfer_plugin.select.target_inputs import TargetKind, checked_columns, kind_of
 
-__all__ = ["knn_accuracy", "linear_probe_accuracy"]
+__all__ = [
+    "knn_accuracy",
+    "knn_hits",
+    "linear_probe_accuracy",
+    "linear_probe_hits",
+    "linear_probe_r2",
+]
+
+Hits = NDArray[np.bool_]
 
 NEIGHBOURS = 3
-CHUNK_SIMILARITIES = 16_000_000  # 128 MB at a time
 
 
 def knn_accuracy(features: ArrayLike, labels: ArrayLike) -> float:
@@ -36,24 +43,41 @@ def knn_accuracy(features: ArrayLike, labels: ArrayLike) -> float:
         Renggli et al., "Which Model to Transfer? Finding the Needle in the Growing Haystack"
         (2022).
     """
+    return float(knn_hits(features, labels).mean())
+
+
+def knn_hits(features: ArrayLike, labels: ArrayLike) -> Hits:
+    """Return for each example whether its neighbours name its class: `knn_accuracy` is the mean.
+
+    Args:
+        features: [examples, features].
+        labels: [examples], integers or strings.
+
+    Returns:
+        [examples].
+
+    Raises:
+        DataError: see `score_inputs.checked`.
+    """
     table, classes = checked(features, labels, "knn_accuracy")
     table /= np.maximum(np.abs(table).max(axis=1, keepdims=True), np.finfo(np.float64).tiny)
     table /= np.maximum(np.linalg.norm(table, axis=1, keepdims=True), np.finfo(np.float64).tiny)
-    examples = len(table)
-    chunk = max(1, CHUNK_SIMILARITIES // examples)
-    right = 0
-    for start in range(0, examples, chunk):
-        rows = np.arange(start, min(start + chunk, examples))
-        similarity = table[rows] @ table.T
-        np.round(similarity, 12, out=similarity)
-        similarity[np.arange(len(rows)), rows] = -np.inf
-        named = _vote(similarity, classes)
-        right += int(np.sum(named == classes[rows]))
-    return right / examples
+    number = min(NEIGHBOURS, len(table) - 1)
+    votes = classes[nearest_neighbours(table, number)]
+    named = votes[:, 0]
+    if number == NEIGHBOURS:
+        named = np.where(votes[:, 1] == votes[:, 2], votes[:, 1], named)
+    hits: Hits = named == classes
+    return hits
 
 
 def linear_probe_accuracy(
-    features: ArrayLike, labels: ArrayLike, *, folds: int = 5, seed: int = 0
+    features: ArrayLike,
+    labels: ArrayLike,
+    *,
+    folds: int = 5,
+    seed: int = 0,
+    target: TargetKind | None = None,
 ) -> float:
     """Cross-validated accuracy of a multinomial logistic regression on standardised features.
 
@@ -61,75 +85,93 @@ def linear_probe_accuracy(
     `folds`, there are as many folds as the smallest class with two examples has; the only example
     of a class can never be named by a probe that has not seen it, and counts as wrong.
 
+    Several labels an example are probed one by one. As most are rare, and "no" alone would be
+    right nearly always, their accuracy is balanced: the mean of the shares that are right among
+    the examples with and without the label, which guessing brings to 0.5. A label that all
+    examples have, or none, is left out.
+
     Args:
         features: [examples, features]; scale and offset of each feature do not matter.
+        labels: [examples], integers or strings; or [examples, labels] of 0 and 1.
+        folds: at least 2.
+        seed: of the folds.
+        target: "classes" or "labels"; None tells by the shape, see `target_inputs.kind_of`.
+
+    Returns:
+        Share of held-out examples that are right, or the mean over labels of balanced accuracy,
+        in [0, 1].
+
+    Raises:
+        DataError: see `score_inputs.checked`; for fewer than two folds; for real numbers, which
+            `linear_probe_r2` takes.
+
+    References:
+        Alain and Bengio, "Understanding intermediate layers using linear classifier probes"
+        (2017); Brodersen et al., "The balanced accuracy and its posterior distribution" (2010).
+    """
+    name = "linear_probe_accuracy"
+    kind = kind_of(labels, name, target, ("classes", "labels"))
+    if kind == "classes":
+        return float(linear_probe_hits(features, labels, folds=folds, seed=seed).mean())
+    table, columns = checked_columns(features, labels, name, "labels")
+    balanced = []
+    for column in columns.T.astype(np.intp):
+        named = held_out_classes(
+            table, column, folds=folds, seed=seed, score=name, equal_classes=True
+        )
+        balanced.append(np.mean([np.mean(named[column == value] == value) for value in (0, 1)]))
+    return float(np.mean(balanced))
+
+
+def linear_probe_hits(
+    features: ArrayLike, labels: ArrayLike, *, folds: int = 5, seed: int = 0
+) -> Hits:
+    """Return for each example whether the probe that has not seen it names its class.
+
+    `linear_probe_accuracy` is the mean, and says more.
+
+    Args:
+        features: [examples, features].
         labels: [examples], integers or strings.
         folds: at least 2.
         seed: of the folds.
 
     Returns:
-        Share of held-out examples that are right, in [0, 1].
+        [examples].
 
     Raises:
         DataError: see `score_inputs.checked`; for fewer than two folds.
-
-    References:
-        Alain and Bengio, "Understanding intermediate layers using linear classifier probes"
-        (2017).
     """
-    from sklearn.model_selection import StratifiedKFold
-
-    if folds < 2:
-        raise DataError(
-            arrived=f"linear_probe_accuracy got folds={folds}",
-            expected="at least 2 folds, so that something is held out",
-            action="leave folds out for the default of 5",
-        )
     table, classes = checked(features, labels, "linear_probe_accuracy")
-    table /= max(float(np.abs(table).max()), float(np.finfo(np.float64).tiny))
-    counts = np.bincount(classes)
-    if counts.max() < 2:
-        return 0.0
-    splitter = StratifiedKFold(
-        min(folds, int(counts[counts > 1].min())), shuffle=True, random_state=seed
+    named = held_out_classes(table, classes, folds=folds, seed=seed, score="linear_probe_accuracy")
+    hits: Hits = named == classes
+    return hits
+
+
+def linear_probe_r2(
+    features: ArrayLike, targets: ArrayLike, *, folds: int = 5, seed: int = 0
+) -> float:
+    """Cross-validated R^2 of a ridge regression on standardised features.
+
+    Each target's penalty is chosen in each fold, on the rows that are fitted. A target without
+    variation is left out.
+
+    Args:
+        features: [examples, features]; scale and offset of each feature do not matter.
+        targets: real numbers, [examples] or [examples, targets]; nor do theirs.
+        folds: at least 2; as many as there are examples at most.
+        seed: of the folds.
+
+    Returns:
+        Mean over targets; 1 when all held-out values are predicted, 0 for predicting the mean of
+        the fitted rows, and somewhat below when noise is fitted.
+
+    Raises:
+        DataError: see `target_inputs.checked_columns`; for fewer than two folds.
+    """
+    table, columns = checked_columns(features, targets, "linear_probe_r2", "values")
+    columns = columns / np.abs(columns).max(axis=0)
+    missed, by_mean = held_out_errors(
+        table, columns, folds=folds, seed=seed, score="linear_probe_r2"
     )
-    right = 0
-    with warnings.catch_warnings():
-        # Classes with one example are accounted for above.
-        warnings.filterwarnings("ignore", "The least populated class", UserWarning)
-        parts = list(splitter.split(table, classes))
-    for seen, held_out in parts:
-        named = _probe(table[seen], classes[seen], table[held_out])
-        right += int(np.sum(named == classes[held_out]))
-    return right / len(table)
-
-
-def _vote(similarity: Floats, classes: Integers) -> Integers:
-    """Return the class that each row's neighbours name: [rows, examples] -> [rows]."""
-    number = min(NEIGHBOURS, similarity.shape[1] - 1)
-    nearest = np.empty((len(similarity), number), dtype=np.intp)
-    rows = np.arange(len(similarity))
-    for rank in range(number):
-        nearest[:, rank] = similarity.argmax(axis=1)  # the first of equals, unlike a partition
-        similarity[rows, nearest[:, rank]] = -np.inf
-    votes = classes[nearest]
-    if number < NEIGHBOURS:
-        return votes[:, 0]
-    return np.where(votes[:, 1] == votes[:, 2], votes[:, 1], votes[:, 0])
-
-
-def _probe(train: Floats, classes: Integers, held_out: Floats) -> Integers:
-    """Fit on [examples, features] and [examples], name the classes of [others, features]."""
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    if np.all(classes == classes[0]):
-        return np.full(len(held_out), classes[0])
-    probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-    with warnings.catch_warnings():
-        # Accuracy has settled long before the last digits of the weights.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        named: Integers = probe.fit(train, classes).predict(held_out)
-    return named
+    return float(np.mean(1.0 - missed / by_mean))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -12,6 +14,7 @@ from hf_transfer_plugin.select.score_inputs import (
     checked,
     principal_components,
 )
+from hf_transfer_plugin.select.target_inputs import TargetKind, checked_columns, kind_of
 
 __all__ = ["gbc", "h_score", "logme"]
 
@@ -23,7 +26,7 @@ GBC_VARIANCE_FLOOR = 1e-4
 TINY = float(np.finfo(np.float64).tiny)
 
 
-def logme(features: ArrayLike, labels: ArrayLike) -> float:
+def logme(features: ArrayLike, labels: ArrayLike, *, target: TargetKind | None = None) -> float:
     """Logarithm of maximum evidence: how well a Bayesian linear model explains the labels.
 
     The weights' prior counts over the rank k of the features, not over their dimensions, so that
@@ -35,33 +38,44 @@ def logme(features: ArrayLike, labels: ArrayLike) -> float:
 
     Args:
         features: [examples, features]; not centred, and the scale matters.
-        labels: [examples], integers or strings.
+        labels: [examples], integers or strings; or [examples, labels] of 0 and 1; or real numbers
+            [examples, targets], of which the scale matters. A column without variation is left
+            out.
+        target: "classes", "labels" or "values"; None tells by the shape and the numbers, see
+            `target_inputs.kind_of`. Real numbers on one axis need "values".
 
     Returns:
-        Mean over classes of the log evidence per example, in nats; higher is better. Features
-        of noise give about the value of features that are all zero.
+        Mean over classes, labels or targets of the log evidence per example, in nats; higher is
+        better. Features of noise give about the value of features that are all zero.
 
     Raises:
-        DataError: see `score_inputs.checked`.
+        DataError: see `score_inputs.checked` and `target_inputs`.
 
     References:
         You et al., "LogME: Practical Assessment of Pre-trained Models for Transfer Learning"
         (2021).
     """
-    table, classes = checked(features, labels, "logme")
-    counts = np.bincount(classes).astype(np.float64)
-    core, targets = _reduced(table, classes, len(counts))
+    kind = kind_of(labels, "logme", target)
+    if kind == "classes":
+        table, classes = checked(features, labels, "logme")
+        squares = np.bincount(classes).astype(np.float64)
+        one_hot = np.eye(len(squares))
+        core, targets = _reduced(table, lambda rows: one_hot[classes[rows]], len(squares))
+    else:
+        table, columns = checked_columns(features, labels, "logme", kind)
+        squares = np.sum(columns**2, axis=0)
+        core, targets = _reduced(table, lambda rows: columns[rows], len(squares))
     left, singular, _ = np.linalg.svd(core, full_matrices=False)
     cutoff = singular[0] * max(table.shape) * np.finfo(np.float64).eps
     rank = int(np.sum(singular > max(cutoff, 1e-150)))
     spectrum = singular[:rank] ** 2
     projected = (left[:, :rank].T @ targets) ** 2
-    remainder = np.maximum(counts - projected.sum(axis=0), 0.0)
+    remainder = np.maximum(squares - projected.sum(axis=0), 0.0)
     return float(
         np.mean(
             [
                 _evidence(spectrum, projected[:, c], float(remainder[c]), len(table))
-                for c in range(len(counts))
+                for c in range(len(squares))
             ]
         )
     )
@@ -171,26 +185,27 @@ def _evidence(spectrum: Floats, projected: Floats, remainder: float, examples: i
     return float(total) / (2.0 * examples)
 
 
-def _reduced(table: Floats, classes: Integers, number: int) -> tuple[Floats, Floats]:
+def _reduced(
+    table: Floats, targets: Callable[[slice], Floats], number: int
+) -> tuple[Floats, Floats]:
     """Return a smaller pair with the singular values and the projections of the whole one.
 
-    A QR decomposition of [features | one-hot labels], block by block, keeps what LogME reads to
-    full accuracy (a Gram matrix would lose the small half of the spectrum) and is several times
-    cheaper than the decomposition of all examples.
+    A QR decomposition of [features | targets], block by block, keeps what LogME reads to full
+    accuracy (a Gram matrix would lose the small half of the spectrum) and is several times cheaper
+    than the decomposition of all examples.
 
     Args:
         table: [examples, features].
-        classes: [examples].
-        number: number of classes.
+        targets: rows -> [rows, columns].
+        number: number of columns.
     """
     examples, dimensions = table.shape
-    one_hot = np.eye(number)
     if examples <= dimensions + number:
-        return table, one_hot[classes]
+        return table, targets(slice(None))
     triangle: Floats = np.empty((0, dimensions + number))
     for start in range(0, examples, BLOCK_EXAMPLES):
-        stop = start + BLOCK_EXAMPLES
-        block = np.hstack([table[start:stop], one_hot[classes[start:stop]]])
+        rows = slice(start, start + BLOCK_EXAMPLES)
+        block = np.hstack([table[rows], targets(rows)])
         triangle = np.asarray(np.linalg.qr(np.vstack([triangle, block]), mode="r"))
     return triangle[:dimensions, :dimensions], triangle[:dimensions, dimensions:]
 

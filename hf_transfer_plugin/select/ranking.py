@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import time
-from collections import Counter
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Literal
 
-from hf_transfer_plugin.checkpoints import Checkpoint
-from hf_transfer_plugin.data import Prepared, TargetData, load_data, prepare
-from hf_transfer_plugin.data.plain import PLAIN_NAMES, plain_features
-from hf_transfer_plugin.errors import ConfigError, TransferError, did_you_mean
-from hf_transfer_plugin.records import Candidate, DataSpec, Ranking, Task
-from hf_transfer_plugin.select.features import pooled_features
+from hf_transfer_plugin.data import TargetData, load_data
+from hf_transfer_plugin.errors import ConfigError, did_you_mean
+from hf_transfer_plugin.records import DataSpec, Ranking, Task
+from hf_transfer_plugin.select.halving import nested_samples, split_confidence
+from hf_transfer_plugin.select.kept_scores import KeptScores
+from hf_transfer_plugin.select.ranking_findings import ranking_findings
+from hf_transfer_plugin.select.ranking_rounds import RankingInTheMaking
+from hf_transfer_plugin.select.row_scoring import RowScorer
 from hf_transfer_plugin.select.scores import SCORES
+from hf_transfer_plugin.select.static_prior import with_static_ranks
+from hf_transfer_plugin.select.stratified_rows import stratified_rows
 
 __all__ = ["DEFAULT_SCORES", "rank_checkpoints"]
 
 DEFAULT_SCORES = ("logme", "h_score", "knn_accuracy", "linear_probe_accuracy")
-_MOST_WORDS = 2048  # keeps the dense table of the TF-IDF baseline as small as a network's
 
 
 def rank_checkpoints(
@@ -31,10 +31,17 @@ def rank_checkpoints(
     scores: Sequence[str] = DEFAULT_SCORES,
     examples: int = 500,
     seed: int = 0,
+    confidence: float = 0.9,
+    halving: bool = False,
     revisions: Mapping[str, str] = MappingProxyType({}),
     trust_remote_code: bool = False,
+    keep_in: str | os.PathLike[str] | None = None,
 ) -> Ranking:
     """Score each candidate on a stratified sample of train, beside baselines; test is never read.
+
+    The ordering score is computed again on 100 half samples (40 where it is slow). That gives the
+    intervals, the confidence set of candidates that cannot be told from the best, and says whether
+    a baseline is beaten by more than noise. Several processes of a launcher share the candidates.
 
     Args:
         candidates: Hub names, local folders or `sample:NAME`.
@@ -42,100 +49,68 @@ def rank_checkpoints(
         task: what is to be learned.
         scores: names of feature scores; the first one orders.
         examples: size of the sample.
-        seed: seed of the sample and of the random weights.
+        seed: seed of the sample, of the random weights and of the half samples.
+        confidence: that the confidence set holds the truly best, in (0, 1).
+        halving: score on a quarter of the sample first, then on half of it, and keep each time
+            the better half of the candidates and those that cannot be told from the best.
         revisions: candidate -> commit, tag or branch on the Hub; main for the others.
         trust_remote_code: run code that comes with a candidate.
+        keep_in: folder for finished rows, so that a ranking that was killed goes on.
 
     Returns:
         Candidates, best first; as baselines each architecture with random weights, and TF-IDF or
-        raw pixels. A candidate that cannot be scored is listed last with its error.
+        raw pixels. Candidates that halving dropped follow, with the number of examples they were
+        scored on; a candidate that cannot be scored is listed last with its error.
 
     Raises:
-        ConfigError: for an unknown score or no candidate.
+        ConfigError: for an unknown score, no candidate, or a confidence outside (0, 1).
         DataError: for data that cannot be learned from.
         CheckpointError: when no candidate at all could be scored.
     """
-    _check(candidates, scores)
+    _check(candidates, scores, confidence)
     if isinstance(dataset, TargetData):
         data = dataset
     else:
         data = load_data(dataset if isinstance(dataset, DataSpec) else DataSpec(dataset), task)
-    scorer = _Scorer(data, tuple(scores), _sample(data, examples, seed), seed)
-    ranked: list[Candidate] = []
-    baselines: list[Candidate] = []
-    failed: list[Candidate] = []
-    for name in dict.fromkeys(candidates):
-        try:
-            checkpoint = Checkpoint(
-                name, revision=revisions.get(name), trust_remote_code=trust_remote_code
-            )
-            prepared = prepare(checkpoint, data, ("train",))
-            pretrained = scorer.network(checkpoint, prepared, "pretrained")
-            fresh = scorer.network(checkpoint, prepared, "random")
-        except TransferError as error:
-            failed.append(Candidate(name, "pretrained", error=str(error)))
-            if len(failed) == len(set(candidates)):
-                raise
-        else:
-            ranked.append(pretrained)
-            baselines.append(fresh)
-    baselines.append(scorer.plain())
-    ranked.sort(key=lambda each: -each.scores[scores[0]])
+    names = tuple(dict.fromkeys(candidates))
+    labels = data.labels("train")
+    rows = stratified_rows(labels, examples, seed)
+    samples: tuple[tuple[int, ...], ...] = (rows,)
+    if halving and len(names) > 1:
+        samples = nested_samples(rows, [labels[row] for row in rows], seed)
+    asked = [data.summary.fingerprint, list(scores), samples, seed, dict(revisions)]
+    reading = [data.spec.max_length, data.spec.image_size]
+    kept = KeptScores(keep_in, [asked, reading])
+    scorer = RowScorer(data, scores, samples, seed, revisions, trust_remote_code, kept)
+    making = RankingInTheMaking(
+        scorer, names, scores[0], split_confidence(confidence, len(samples))
+    )
+    for look in range(len(samples) - 1):
+        making.halve(look)
+    scored, baselines, chosen = making.finish()
+    ranked, prior = with_static_ranks(scored)
     return Ranking(
         task=task,
         data=data.summary.fingerprint,
         score=scores[0],
-        examples=len(scorer.rows),
-        candidates=(*ranked, *failed),
-        baselines=tuple(baselines),
-        findings=_findings(ranked, baselines, scores[0]),
+        examples=len(rows),
+        candidates=(*ranked, *making.failed()),
+        baselines=baselines,
+        findings=ranking_findings(
+            ranked,
+            baselines,
+            score=scores[0],
+            chosen=chosen,
+            confidence=confidence,
+            prior=prior,
+        ),
+        confidence_set=chosen,
+        confidence=confidence,
+        static_prior=prior,
     )
 
 
-@dataclass(frozen=True)
-class _Scorer:
-    data: TargetData
-    scores: tuple[str, ...]
-    rows: tuple[int, ...]
-    seed: int
-
-    def network(
-        self, checkpoint: Checkpoint, prepared: Prepared, weights: Literal["pretrained", "random"]
-    ) -> Candidate:
-        start = time.perf_counter()
-        features, parameters = pooled_features(
-            checkpoint, self.data, prepared, self.rows, weights=weights, seed=self.seed
-        )
-        return self._candidate(checkpoint.name, weights, features, parameters, start)
-
-    def plain(self) -> Candidate:
-        start = time.perf_counter()
-        table = plain_features(self.data, most_words=_MOST_WORDS)["train"][list(self.rows)]
-        dense = table.toarray() if self.data.task == "text-classification" else table
-        name = PLAIN_NAMES[self.data.task].removesuffix("-logistic")
-        return self._candidate(name, "baseline", dense, 0, start)
-
-    def _candidate(
-        self,
-        name: str,
-        kind: Literal["pretrained", "random", "baseline"],
-        features: Any,
-        parameters: int,
-        start: float,
-    ) -> Candidate:
-        every = self.data.labels("train")
-        labels = [every[row] for row in self.rows]
-        return Candidate(
-            checkpoint=name,
-            kind=kind,
-            scores={score: SCORES[score](features, labels) for score in self.scores},
-            parameters=parameters,
-            feature_dimensions=features.shape[1],
-            seconds=time.perf_counter() - start,
-        )
-
-
-def _check(candidates: Sequence[str], scores: Sequence[str]) -> None:
+def _check(candidates: Sequence[str], scores: Sequence[str], confidence: float) -> None:
     known = [name for name, score in SCORES.items() if score.needs == "features"]
     for score in scores:
         if score not in known:
@@ -150,34 +125,9 @@ def _check(candidates: Sequence[str], scores: Sequence[str]) -> None:
             expected="at least one checkpoint and one score",
             action="name a checkpoint (checkpoint: or candidates:)",
         )
-
-
-def _sample(data: TargetData, examples: int, seed: int) -> tuple[int, ...]:
-    from sklearn.model_selection import train_test_split
-
-    labels = data.labels("train")
-    rows = range(len(labels))
-    classes = len(set(labels))
-    # Stratified drawing needs room for each class on both sides.
-    smallest = min(Counter(labels).values())
-    if len(rows) - examples < classes or smallest < 2:
-        return tuple(rows)
-    drawn, _ = train_test_split(
-        rows, train_size=max(examples, classes), random_state=seed, stratify=labels
-    )
-    return tuple(sorted(drawn))
-
-
-def _findings(
-    ranked: Sequence[Candidate], baselines: Sequence[Candidate], score: str
-) -> tuple[str, ...]:
-    best = ranked[0]
-    findings = []
-    for name in best.scores:
-        ahead = [each for each in baselines if each.scores[name] >= best.scores[name]]
-        if not ahead:
-            continue
-        named = ", ".join(f"{each.checkpoint} ({each.kind})" for each in ahead)
-        doubt = ": this ranking gives no reason to transfer" if name == score else ""
-        findings.append(f"by {name}, {named} does as well as {best.checkpoint} or better{doubt}")
-    return tuple(findings) or (f"{best.checkpoint} beats every baseline by every score",)
+    if not 0 < confidence < 1:
+        raise ConfigError(
+            arrived=f"confidence={confidence}",
+            expected="a probability between 0 and 1",
+            action="leave it out for the default of 0.9",
+        )

@@ -9,7 +9,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from hf_transfer_plugin.errors import DataError
 
-__all__ = ["centred", "checked", "checked_probabilities", "principal_components"]
+__all__ = [
+    "centred",
+    "checked",
+    "checked_probabilities",
+    "checked_table",
+    "principal_components",
+    "require_equal_lengths",
+    "require_finite",
+]
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.intp]
@@ -35,14 +43,9 @@ def checked(
     Raises:
         DataError: for a wrong shape, values that are not finite, lengths that differ, one class.
     """
-    table = _table(features, score, what)
+    table = checked_table(features, score, what)
     classes = _classes(labels, score)
-    if len(table) != len(classes):
-        raise DataError(
-            arrived=f"{score} got {len(table)} rows of {what} but {len(classes)} labels",
-            expected="one label for each row, in the same order",
-            action="take both from the same split, neither shuffled nor cut after the other",
-        )
+    require_equal_lengths(table, classes, score, what)
     return table, classes
 
 
@@ -113,7 +116,17 @@ def principal_components(features: Floats, *, most: int, share: float = 1.0) -> 
     return projected
 
 
-def _table(values: ArrayLike, score: str, what: str) -> Floats:
+def checked_table(values: ArrayLike, score: str, what: str = "features") -> Floats:
+    """Return a table in float64.
+
+    Args:
+        values: [examples, features], any real dtype.
+        score: name of the score, for the error.
+        what: name of the second axis, for the error.
+
+    Raises:
+        DataError: for a wrong shape or values that are not finite.
+    """
     try:
         array: NDArray[Any] = np.asarray(values)
         if array.dtype.kind not in "fiub":
@@ -131,6 +144,25 @@ def _table(values: ArrayLike, score: str, what: str) -> Floats:
             action="pool the hidden states to one vector an example (a mean over tokens or pixels)",
         )
     table: Floats = array.astype(np.float64)
+    require_finite(
+        table,
+        score,
+        "extract the features in float32 or bfloat16: float16 overflows at 65,504",
+    )
+    return table
+
+
+def require_finite(table: Floats, score: str, action: str) -> None:
+    """Refuse values that are NaN, infinite or so large that their squares leave float64.
+
+    Args:
+        table: [examples, columns].
+        score: name of the score, for the error.
+        action: what to do about them.
+
+    Raises:
+        DataError: with the place of the first.
+    """
     wrong = ~(np.abs(table) <= LARGEST)  # true for NaN as well
     if wrong.any():
         row, column = (int(place) for place in np.argwhere(wrong)[0])
@@ -138,9 +170,28 @@ def _table(values: ArrayLike, score: str, what: str) -> Floats:
             arrived=f"{score} got {int(wrong.sum())} values that are NaN, infinite or beyond "
             f"{LARGEST:g}; the first is {table[row, column]} in row {row}, column {column}",
             expected="finite numbers",
-            action="extract the features in float32 or bfloat16: float16 overflows at 65,504",
+            action=action,
         )
-    return table
+
+
+def require_equal_lengths(table: Floats, labels: NDArray[Any], score: str, what: str) -> None:
+    """Refuse tables with more or fewer rows than there are labels.
+
+    Args:
+        table: [examples, columns].
+        labels: [examples, ...].
+        score: name of the score, for the error.
+        what: name of the columns, for the error.
+
+    Raises:
+        DataError: with both lengths.
+    """
+    if len(table) != len(labels):
+        raise DataError(
+            arrived=f"{score} got {len(table)} rows of {what} but {len(labels)} labels",
+            expected="one label for each row, in the same order",
+            action="take both from the same split, neither shuffled nor cut after the other",
+        )
 
 
 def _classes(labels: ArrayLike, score: str) -> Integers:
@@ -158,7 +209,8 @@ def _classes(labels: ArrayLike, score: str) -> Integers:
         raise DataError(
             arrived=f"{score} cannot read the labels: {error}",
             expected=expected,
-            action="drop examples without a label, and pass class labels rather than targets",
+            action="drop examples without a label; logme takes several labels an example too, and "
+            'numbers with target="values"',
         ) from None
     if len(names) < 2:
         only = "no label" if len(names) == 0 else f"only the class {names.tolist()[0]!r}"

@@ -7,9 +7,14 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from hf_transfer_plugin.select.classifier_scores import knn_accuracy, linear_probe_accuracy
+from hf_transfer_plugin.select.classifier_scores import (
+    knn_accuracy,
+    linear_probe_accuracy,
+    linear_probe_r2,
+)
 from hf_transfer_plugin.select.feature_scores import gbc, h_score, logme
 from hf_transfer_plugin.select.probability_scores import leep, nce, nleep
+from hf_transfer_plugin.select.target_inputs import TargetKind
 
 __all__ = [
     "SCORES",
@@ -19,6 +24,7 @@ __all__ = [
     "knn_accuracy",
     "leep",
     "linear_probe_accuracy",
+    "linear_probe_r2",
     "logme",
     "nce",
     "nleep",
@@ -32,10 +38,13 @@ class Score:
     Attributes:
         compute: (table [examples, columns], labels [examples]) -> float, higher is better.
         needs: what the columns are: "features", or "source_probabilities" of the source head.
+        targets: what the labels may be: one of "classes" an example, several "labels" of 0 and 1,
+            or real "values" (`linear_probe_r2`, apart from this table, takes values alone).
     """
 
     compute: Callable[..., float]
     needs: Literal["features", "source_probabilities"]
+    targets: tuple[TargetKind, ...] = ("classes",)
 
     def __call__(self, table: object, labels: object) -> float:
         """Return the score of the table for these labels."""
@@ -48,8 +57,8 @@ SCORES: Mapping[str, Score] = MappingProxyType(
         "h_score": Score(h_score, "features"),
         "knn_accuracy": Score(knn_accuracy, "features"),
         "leep": Score(leep, "source_probabilities"),
-        "linear_probe_accuracy": Score(linear_probe_accuracy, "features"),
-        "logme": Score(logme, "features"),
+        "linear_probe_accuracy": Score(linear_probe_accuracy, "features", ("classes", "labels")),
+        "logme": Score(logme, "features", ("classes", "labels", "values")),
         "nce": Score(nce, "source_probabilities"),
         "nleep": Score(nleep, "features"),
     }

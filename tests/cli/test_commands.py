@@ -16,7 +16,8 @@ from hf_transfer_plugin.train import training
 from tests.cli.conftest import Command
 from tests.hub_server import HubServer
 
-COMMANDS = ("cache", "demo", "explain", "judge", "plan", "publish", "rank", "report", "run")
+COMMANDS = ("cache", "demo", "explain", "judge", "plan", "profile", "publish", "rank", "report")
+COMMANDS += ("run",)
 
 
 def _files(folder: Path) -> set[str]:

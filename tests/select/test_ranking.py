@@ -40,7 +40,17 @@ def test_order_failures_and_findings(checkpoints: tuple[str, str]) -> None:
     assert [each.kind for each in ranking.baselines] == ["random", "random", "baseline"]
     assert ranking.candidates[0].scores["knn_accuracy"] == 1.0
     assert ranking.candidates[1].scores["linear_probe_accuracy"] < 0.9
-    assert ranking.findings
+    assert ranking.confidence_set == (seeing,) and ranking.confidence == 0.9
+    assert f"{seeing} is ahead of every other candidate at 90% confidence" in ranking.findings
+    for each in (*ranking.candidates[:2], *ranking.baselines):
+        low, high = each.interval or (0.0, 0.0)
+        assert low < each.scores["logme"] < high and each.examples == 30
+    best, blinded = (each.null for each in ranking.candidates[:2])
+    assert best is not None and best[0] < best[1] < ranking.candidates[0].scores["logme"]
+    assert blinded is not None and ranking.candidates[0].estimated_seconds
+    # Both have the same number of weights, so the size says nothing.
+    assert ranking.static_prior == "parameters"
+    assert [each.static_rank for each in ranking.candidates] == [1, 1, None]
 
 
 def test_findings_say_when_a_baseline_does_as_well(checkpoints: tuple[str, str]) -> None:
@@ -49,8 +59,10 @@ def test_findings_say_when_a_baseline_does_as_well(checkpoints: tuple[str, str])
     ranking = rank_checkpoints(
         [blind], DataSpec("texts"), task="text-classification", scores=scores, examples=30
     )
-    (finding,) = ranking.findings
-    assert "tfidf (baseline)" in finding and "no reason to transfer" in finding
+    doubts = [finding for finding in ranking.findings if "no reason to transfer" in finding]
+    assert doubts == [each for each in ranking.findings if not each.endswith("by every score")]
+    assert "tfidf (baseline)" in doubts[0]
+    assert ranking.baselines[-1].against_best in ("ahead", "level")
 
 
 def test_a_network_that_takes_no_texts_fails_alone(checkpoints: tuple[str, str]) -> None:
@@ -76,16 +88,23 @@ REFUSED: dict[str, tuple[list[str], tuple[str, ...], type[TransferError], str]] 
     "score of probabilities": (["./seeing"], ("leep",), ConfigError, "scores of features"),
     "no candidate": ([], ("logme",), ConfigError, "no candidate to rank"),
     "no score": (["./seeing"], (), ConfigError, "no score to rank by"),
+    "no confidence": (["./seeing"], ("logme",), ConfigError, "confidence=1.5"),
     "no candidate that loads": (["./gone", "./lost"], ("logme",), CheckpointError, "./lost"),
 }
 
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_cannot_be_ranked(checkpoints: tuple[str, str], name: str) -> None:
-    assert len(REFUSED) == 5
+    assert len(REFUSED) == 6
     candidates, scores, kind, said = REFUSED[name]
     with pytest.raises(kind) as caught:
-        rank_checkpoints(candidates, DataSpec("texts"), task="text-classification", scores=scores)
+        rank_checkpoints(
+            candidates,
+            DataSpec("texts"),
+            task="text-classification",
+            scores=scores,
+            confidence=1.5 if name == "no confidence" else 0.9,
+        )
     assert said in str(caught.value)
 
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from hf_transfer_plugin.select import classifier_scores
+from hf_transfer_plugin.select import nearest_neighbours
 from hf_transfer_plugin.select.scores import gbc, knn_accuracy, leep, linear_probe_accuracy, nce
 from tests.select.planted import planted
 
@@ -67,7 +67,7 @@ def test_knn_agrees_with_a_direct_count_whatever_the_chunk(monkeypatch):
         named = max(votes, key=lambda vote: (votes.count(vote), -votes.index(vote)))
         right += named == labels[i]
     assert knn_accuracy(features, labels) == right / 101
-    monkeypatch.setattr(classifier_scores, "CHUNK_SIMILARITIES", 700)
+    monkeypatch.setattr(nearest_neighbours, "CHUNK_SIMILARITIES", 700)
     assert knn_accuracy(features, labels) == right / 101
 
 

@@ -1,0 +1,71 @@
+"""WHAT in plain words: the first candidate, its ties, and what it has to beat."""
+
+from __future__ import annotations
+
+import math
+
+from hf_transfer_plugin.records import Candidate, Ranking, Report
+from hf_transfer_plugin.report.names import display_name, one_line
+from hf_transfer_plugin.report.words import counted, number
+
+__all__ = ["best_rival", "ranking_sentence", "tied_candidates"]
+
+
+def best_rival(ranking: Ranking) -> Candidate | None:
+    """Return the random network or baseline that is hardest to beat by the ordering score."""
+    scored = [
+        row for row in ranking.baselines if math.isfinite(row.scores.get(ranking.score, math.nan))
+    ]
+    hard = ("beaten", None, "level", "ahead")
+
+    def strength(row: Candidate) -> tuple[int, float]:
+        return hard.index(row.against_best), row.scores[ranking.score]
+
+    return max(scored, key=strength, default=None)
+
+
+def tied_candidates(ranking: Ranking) -> tuple[str, ...]:
+    """Return display names of the confidence set, best first; empty in files of old versions."""
+    return tuple(display_name(name) for name in ranking.confidence_set)
+
+
+def _tie_words(ranking: Ranking) -> str:
+    """Return whom the first candidate cannot be told from; empty when that is not known."""
+    _, *others = tied_candidates(ranking) or ("",)
+    scored = [row for row in ranking.candidates if row.scores]
+    if not ranking.confidence_set or len(scored) < 2:
+        return ""
+    level = f"at {100 * ranking.confidence:g}% confidence"
+    if not others:
+        return f" It is ahead of the others {level}."
+    named = others[0] if len(others) == 1 else f"{', '.join(others[:-1])} and {others[-1]}"
+    named = named if len(others) <= 3 else f"{len(others)} others"
+    return f" It cannot be told from {named} {level}."
+
+
+def ranking_sentence(report: Report) -> str:
+    """Return WHAT in plain words: the best checkpoint, its score, and what it has to beat."""
+    ranking = report.ranking
+    best = next((row for row in ranking.candidates if ranking.score in row.scores), None)
+    if best is None:
+        return "No candidate checkpoint could be scored."
+    score, name = best.scores[ranking.score], one_line(ranking.score.replace("_", " "))
+    count = counted(len(ranking.candidates), "candidate")
+    text = (
+        f"{display_name(best.checkpoint)} ranks first of {count}, with {name} {number(score)} "
+        f"on {ranking.examples} training examples."
+    )
+    text += _tie_words(ranking)
+    rival = best_rival(ranking)
+    if rival is not None:
+        against = rival.scores[ranking.score]
+        beats = "beats" if score > against else "does not beat"
+        relation = "cannot be told from" if rival.against_best == "level" else beats
+        text += (
+            f" It {relation} the best comparison without transfer, "
+            f"{display_name(rival.checkpoint)} ({number(against)})."
+        )
+    used = report.transfer.plan.checkpoint
+    if used != best.checkpoint:
+        text += f" This run transferred {display_name(used)} instead."
+    return text

@@ -1,0 +1,1 @@
+"""The order of `rank_checkpoints`, held against what fine-tuning reaches."""

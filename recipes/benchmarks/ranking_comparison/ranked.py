@@ -1,0 +1,104 @@
+"""What this package says of a target: the ranking of its candidates, and a set for each score."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hf_transfer_plugin import rank_checkpoints
+from hf_transfer_plugin.checkpoints import Checkpoint
+from hf_transfer_plugin.data import TargetData, prepare
+from hf_transfer_plugin.select.candidate_scoring import table_scores
+from hf_transfer_plugin.select.features import LayerFeatures, layer_features
+from hf_transfer_plugin.select.resampling import confidence_set
+from hf_transfer_plugin.select.scores import SCORES
+from ranking_comparison.plan import FEATURE_SCORES
+
+__all__ = ["features_of", "order_of", "rank", "scores_of"]
+
+CONFIDENCE = 0.9
+
+
+def rank(names: Mapping[str, str], data: TargetData, rows: int) -> dict[str, Any]:
+    """Rank candidates as a user would, by the default score, beside their baselines.
+
+    Args:
+        names: candidate -> its folder.
+        data: the target.
+        rows: training rows of the target, all of them.
+
+    Raises:
+        RuntimeError: when a candidate could not be scored.
+    """
+    began = time.perf_counter()
+    ranking = rank_checkpoints(
+        list(names.values()),
+        data,
+        task=data.task,
+        scores=FEATURE_SCORES,
+        examples=rows,
+        confidence=CONFIDENCE,
+    )
+    seconds = time.perf_counter() - began
+    short = {folder: name for name, folder in names.items()}
+    failed = [each.error for each in ranking.candidates if each.error]
+    if failed:
+        raise RuntimeError("; ".join(str(error) for error in failed))
+    return {
+        "examples": ranking.examples,
+        "scores": {short[each.checkpoint]: dict(each.scores) for each in ranking.candidates},
+        "random": {short[each.checkpoint]: dict(each.scores) for each in ranking.baselines[:-1]},
+        "plain": dict(ranking.baselines[-1].scores),
+        "set": [short[folder] for folder in ranking.confidence_set],
+        "findings": [_named(finding, short) for finding in ranking.findings],
+        "seconds": seconds,
+    }
+
+
+def features_of(names: Mapping[str, str], data: TargetData) -> dict[str, LayerFeatures]:
+    """Return the features that a ranking scores, of all training rows of a target."""
+    rows = range(len(data.labels("train")))
+    found = {}
+    for name, folder in names.items():
+        checkpoint = Checkpoint(folder)
+        prepared = prepare(checkpoint, data, ("train",))
+        found[name] = layer_features(checkpoint, data, prepared, rows)
+    return found
+
+
+def scores_of(features: Mapping[str, LayerFeatures], labels: Sequence[int]) -> dict[str, Any]:
+    """Return every score of every candidate, and its number of weights."""
+    began = time.perf_counter()
+    return {
+        "scores": {
+            name: {score: SCORES[score](each.mean, labels) for score in FEATURE_SCORES}
+            for name, each in features.items()
+        },
+        "parameters": {name: each.parameters for name, each in features.items()},
+        "seconds": time.perf_counter() - began,
+    }
+
+
+def order_of(
+    score: str, features: Mapping[str, LayerFeatures], labels: Sequence[int]
+) -> dict[str, Any]:
+    """Return the confidence set of a score: the one of a ranking that it orders."""
+    began = time.perf_counter()
+    found = [
+        table_scores(each.mean, labels, (score,), seed=0, null=False) for each in features.values()
+    ]
+    full = [each.scores[score] for each in found]
+    members = confidence_set([each.draws for each in found], full, CONFIDENCE).members
+    names = list(features)
+    return {
+        "scores": dict(zip(names, full, strict=True)),
+        "set": [names[number] for number in members],
+        "seconds": time.perf_counter() - began,
+    }
+
+
+def _named(finding: str, short: Mapping[str, str]) -> str:
+    for folder in sorted(short, key=len, reverse=True):
+        finding = finding.replace(folder, short[folder])
+    return finding

@@ -1,0 +1,1 @@
+"""How long the scores take beside one SVD, and what published numbers they are held to."""

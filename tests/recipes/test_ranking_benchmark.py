@@ -1,0 +1,161 @@
+"""The benchmark of rankings runs, goes on where it stopped, and judges orders rightly."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+BENCHMARKS = Path(__file__).parents[2] / "recipes" / "benchmarks"
+WORDS = ("apple", "river", "music", "engine", "winter", "paper")
+CANDIDATES = ("minilm-1-layer", "minilm-2-layers")
+SCORES = ("logme", "h_score", "knn_accuracy", "linear_probe_accuracy", "gbc", "nleep")
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(BENCHMARKS / "ranking.py"), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
+    )
+
+
+@pytest.fixture
+def modules(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    yield
+    for name in [name for name in sys.modules if name.startswith("ranking_comparison")]:
+        del sys.modules[name]
+
+
+def test_two_candidates_on_few_texts(tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "trec6"
+    folder.mkdir(parents=True)
+    for split, each in (("train", 8), ("validation", 2), ("test", 3)):
+        rows = [
+            (f"a {word} and number {i} of {split}", word) for word in WORDS for i in range(each)
+        ]
+        table = pd.DataFrame(rows, columns=["text", "word"])
+        table["label"] = table.pop("word").map(WORDS.index)
+        table.to_parquet(folder / f"{split}.parquet")
+    out = tmp_path / "results.jsonl"
+    few = ("--targets", "trec6", "--candidates", *CANDIDATES, "--rows", "24", "--test-rows", "18")
+    small = ("--epochs", "1", "--threads", "1", "--data", str(tmp_path / "data"))
+    parts = ("--only", "candidates", "tunings", "scores", "rankings")
+    arguments = (*few, *small, *parts, "--out", str(out))
+    first = run(*arguments)
+    assert first.returncode == 0, first.stdout[-3000:] + first.stderr[-3000:]
+    assert "2 candidates, 1 targets, 2 fine-tunings to do" in first.stdout
+
+    stored = [json.loads(line) for line in out.read_text().splitlines()]
+    assert stored[0]["environment"]["rows"] == 24
+    found = {tuple(record["key"]): record["result"] for record in stored[1:]}
+    tunings = [("tuning", "trec6", name, "0") for name in CANDIDATES]
+    sets = [("set", "trec6", score) for score in SCORES]
+    assert list(found) == [*tunings, ("scores", "trec6"), *sets, ("ranking", "trec6")]
+    for key in tunings:
+        assert len(found[key]["hits"]) == 18
+        assert found[key]["accuracy"] == pytest.approx(found[key]["hits"].count("1") / 18)
+    apart, ranking = found["scores", "trec6"], found["ranking", "trec6"]
+    assert apart["parameters"][CANDIDATES[0]] < apart["parameters"][CANDIDATES[1]]
+    assert ranking["examples"] == 24
+    assert ranking["set"] == found["set", "trec6", SCORES[0]]["set"]
+    for score in SCORES:
+        own = {name: each[score] for name, each in apart["scores"].items()}
+        assert set(own) == set(CANDIDATES)
+        assert found["set", "trec6", score]["scores"] == pytest.approx(own)
+        ranked = {name: each[score] for name, each in ranking["scores"].items()}
+        assert ranked == pytest.approx(own)
+
+    with out.open("a") as file:
+        file.write('{"key": ["tuning", "tre')
+    again = run(*arguments)
+    assert again.returncode == 0, again.stderr[-3000:]
+    assert "0 fine-tunings to do" in again.stdout
+    assert [json.loads(line) for line in out.read_text().splitlines()] == stored
+
+    lines = run("--table", "--out", str(out)).stdout.splitlines()
+    order = [line.split(" | ")[0].removeprefix("| ") for line in lines if line.startswith("| ")]
+    assert [name for name in order if name in SCORES] == list(SCORES)
+    goals = [line for line in lines if line.endswith(("| met |", "| missed |"))]
+    assert len(goals) == 6
+
+    stored[-1]["result"]["set"] = []
+    changed = tmp_path / "changed.jsonl"
+    changed.write_text("".join(json.dumps(record) + "\n" for record in stored))
+    refused = run("--table", "--out", str(changed))
+    assert "rank_checkpoints and its parts differ" in refused.stderr
+
+    refused = run(*arguments, "--epochs", "2")
+    assert refused.returncode != 0
+    assert "give another --out" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("scores", "tau", "regret"),
+    [
+        ([1.0, 2.0, 3.0], 1.0, 0.0),
+        ([3.0, 2.0, 1.0], -1.0, 40.0),
+        ([5.0, 5.0, 5.0], 0.0, 20.0),
+        ([1.0, 3.0, 3.0], None, 10.0),
+    ],
+)
+def test_quality_of_an_order(
+    modules: None, scores: list[float], tau: float | None, regret: float
+) -> None:
+    from ranking_comparison.quality import order_quality
+
+    found = order_quality(scores, [0.5, 0.7, 0.9])
+    assert found.regret == pytest.approx(regret)
+    if tau is not None:
+        assert found.tau == pytest.approx(tau)
+    else:
+        assert 0.0 < found.tau < 1.0
+
+
+def test_candidates_within_the_noise_of_the_best(modules: None) -> None:
+    from ranking_comparison.quality import within_noise
+
+    best = np.arange(400) < 360
+    close = best.copy()
+    close[:4] = False  # 1 point: 4 rows against none, standard error 0.5 points, 1.64 of them 0.82
+    assert within_noise([best, close], 0.0).tolist() == [True, False]
+    swapped = close.copy()
+    swapped[360:362] = True  # 0.5 points: 4 rows against 2
+    assert within_noise([swapped, best], 0.0).tolist() == [True, True]
+    # Seeds that differ by 1 point make the standard error 1.5 points.
+    assert within_noise([best, close], 0.01).tolist() == [True, True]
+    far = best & (np.arange(400) % 4 > 0)
+    assert within_noise([best, far], 0.01).tolist() == [True, False]
+
+
+def test_a_candidate_never_counts_where_it_saw_the_rows(modules: None) -> None:
+    from ranking_comparison.plan import CANDIDATES as EVERY
+    from ranking_comparison.plan import TARGETS, counted
+
+    without = {target: set(EVERY) - set(counted(target, list(EVERY))) for target in TARGETS}
+    kinds = {name: source.kind for name, source in EVERY.items()}
+    leaks = {
+        target: {name for name in left if kinds[name] == TARGETS[target].kind}
+        for target, left in without.items()
+    }
+    assert {target: names for target, names in leaks.items() if names} == {
+        "subj": {"minilm-subj", "minilm-sst2"},
+        "sst2_sentences": {"minilm-subj", "minilm-sst2"},
+        "banking77": {"minilm-banking77"},
+        "ag_news_subset": {"minilm-ag-news"},
+        "pacs/cartoon": {"efficientnet-cartoon"},
+        "pacs/sketch": {"efficientnet-sketch"},
+        "digits/mnist": {"resnet-mnist"},
+        "digits/usps": {"resnet-usps"},
+    }
+    assert len(TARGETS) == 14

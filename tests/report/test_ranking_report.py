@@ -1,0 +1,107 @@
+"""The ranking in words, table and chart: intervals, ties, and files of earlier versions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from hf_transfer_plugin.records import Ranking, Report
+from hf_transfer_plugin.report import draw_charts, model_card
+from hf_transfer_plugin.report.chart_ranking import ranking_chart
+from hf_transfer_plugin.report.public import public_report
+from hf_transfer_plugin.report.ranking_rows import ranking_cells
+from hf_transfer_plugin.report.ranking_words import best_rival, ranking_sentence
+from tests.report import samples
+
+LOCAL = "/home/someone/flowers"
+
+
+def _with(ranking: Ranking) -> Report:
+    return replace(samples.report(), ranking=ranking)
+
+
+@pytest.fixture
+def ranking() -> Ranking:
+    """Two of three candidates tie, one of them was left behind on fewer examples."""
+    made = samples.ranking()
+    first, second, third, gone = made.candidates
+    twin, tfidf, majority = made.baselines
+    return replace(
+        made,
+        candidates=(
+            replace(first, interval=(0.85, 0.89), null=(0.2, 0.25), examples=1000, downloads=5000),
+            replace(second, checkpoint=LOCAL, interval=(0.82, 0.86), examples=1000),
+            replace(third, interval=(0.7, 0.9), examples=250, declared={"accuracy on imdb": 0.93}),
+            gone,
+        ),
+        baselines=(
+            replace(twin, against_best="beaten", interval=(0.4, 0.43)),
+            replace(tfidf, against_best="level", interval=(0.7, 0.88)),
+            replace(majority, against_best="beaten"),
+        ),
+        confidence_set=("sample:minilm", LOCAL),
+    )
+
+
+def test_words_name_the_tie_and_the_rival_that_noise_leaves(ranking: Ranking) -> None:
+    text = ranking_sentence(_with(ranking))
+    assert "It cannot be told from flowers at 90% confidence." in text
+    assert "It cannot be told from the best comparison without transfer, tfidf-logistic" in text
+    alone = replace(ranking, confidence_set=("sample:minilm",))
+    assert "It is ahead of the others at 90% confidence." in ranking_sentence(_with(alone))
+    many = replace(ranking, confidence_set=("sample:minilm", *"abcd"))
+    assert "It cannot be told from 4 others at" in ranking_sentence(_with(many))
+    # A higher score that is beaten is no rival beside one that is not.
+    rival = best_rival(replace(ranking, baselines=ranking.baselines[:2]))
+    assert rival is not None and rival.checkpoint == "tfidf-logistic"
+
+
+def test_the_table_shows_what_is_known(ranking: Ranking) -> None:
+    cells = ranking_cells(_with(ranking))
+    columns = dict(zip(cells.head, zip(*cells.rows, strict=True), strict=True))
+    assert columns["90% interval"][:2] == ("0.850 to 0.890", "0.820 to 0.860")
+    assert columns["Cannot be told from the best"] == ("yes", "yes", "", "", "", "", "")
+    assert columns["Shuffled labels (95%)"][0] == "0.250"
+    assert columns["Examples"][:4] == ("1000", "1000", "250", "–")
+    assert columns["Downloads"][:2] == ("5,000", "–")
+    assert columns["Declared on its card"][2] == "accuracy on imdb 0.93"
+    assert "paired differences" in cells.caption
+
+
+def test_earlier_rankings_are_shown_as_before() -> None:
+    old = samples.report()
+    cells = ranking_cells(old)
+    assert cells.head == (
+        "Checkpoint",
+        "Kind",
+        "linear probe accuracy",
+        "logme",
+        "Weights",
+        "Seconds",
+        "Error",
+    )
+    assert cells.text_columns == (1, 6)
+    text = ranking_sentence(old)
+    assert "cannot be told" not in text and "It beats the best comparison" in text
+    assert "interval" not in ranking_chart(old).caption
+
+
+def test_the_chart_draws_intervals_and_marks_the_set(ranking: Ranking) -> None:
+    chart = ranking_chart(_with(ranking))
+    assert "90% intervals that hold for all rows at once" in chart.caption
+    narrow = replace(
+        ranking,
+        candidates=tuple(replace(each, interval=None) for each in ranking.candidates),
+        baselines=tuple(replace(each, interval=None) for each in ranking.baselines),
+    )
+    without = replace(ranking, confidence_set=())
+    images = {ranking_chart(_with(each)).image for each in (ranking, narrow, without)}
+    assert len(images) == 3
+
+
+def test_what_leaves_the_machine_names_no_folder_and_keeps_the_marks(ranking: Ranking) -> None:
+    report = _with(ranking)
+    assert "/home" not in model_card(report, draw_charts(report))
+    cells = ranking_cells(public_report(report))
+    assert [row[0] for row in cells.rows if "yes" in row] == ["sample:minilm", "flowers"]
