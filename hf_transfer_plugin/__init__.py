@@ -116,7 +116,7 @@ _HOMES = {
         "Report",
         "RunResult",
         "SeedResult",
-    "SourceDistance",
+        "SourceDistance",
         "Verdict",
     ),
     "report": ("report_files",),

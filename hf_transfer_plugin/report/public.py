@@ -12,7 +12,7 @@ from hf_transfer_plugin.report.names import is_local
 __all__ = ["public_report", "redacted_report"]
 
 # Fields that hold a reference; elsewhere a path stands inside a sentence.
-_REFERENCES = ("checkpoint", "path", "data")
+_REFERENCES = ("checkpoint", "confidence_set", "path", "data")
 
 
 def _map_text(value: Any, change: Callable[[str, str], str], key: str = "") -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from hf_transfer_plugin.select.linear_probes import held_out_classes, held_out_errors
 from hf_transfer_plugin.select.nearest_neighbours import nearest_neighbours
@@ -12,13 +12,9 @@ from hf_transfer_plugin.select.target_inputs import TargetKind, checked_columns,
 
 __all__ = [
     "knn_accuracy",
-    "knn_hits",
     "linear_probe_accuracy",
-    "linear_probe_hits",
     "linear_probe_r2",
 ]
-
-Hits = NDArray[np.bool_]
 
 NEIGHBOURS = 3
 
@@ -43,22 +39,6 @@ def knn_accuracy(features: ArrayLike, labels: ArrayLike) -> float:
         Renggli et al., "Which Model to Transfer? Finding the Needle in the Growing Haystack"
         (2022).
     """
-    return float(knn_hits(features, labels).mean())
-
-
-def knn_hits(features: ArrayLike, labels: ArrayLike) -> Hits:
-    """Return for each example whether its neighbours name its class: `knn_accuracy` is the mean.
-
-    Args:
-        features: [examples, features].
-        labels: [examples], integers or strings.
-
-    Returns:
-        [examples].
-
-    Raises:
-        DataError: see `score_inputs.checked`.
-    """
     table, classes = checked(features, labels, "knn_accuracy")
     table /= np.maximum(np.abs(table).max(axis=1, keepdims=True), np.finfo(np.float64).tiny)
     table /= np.maximum(np.linalg.norm(table, axis=1, keepdims=True), np.finfo(np.float64).tiny)
@@ -67,8 +47,7 @@ def knn_hits(features: ArrayLike, labels: ArrayLike) -> Hits:
     named = votes[:, 0]
     if number == NEIGHBOURS:
         named = np.where(votes[:, 1] == votes[:, 2], votes[:, 1], named)
-    hits: Hits = named == classes
-    return hits
+    return float(np.mean(named == classes))
 
 
 def linear_probe_accuracy(
@@ -112,7 +91,9 @@ def linear_probe_accuracy(
     name = "linear_probe_accuracy"
     kind = kind_of(labels, name, target, ("classes", "labels"))
     if kind == "classes":
-        return float(linear_probe_hits(features, labels, folds=folds, seed=seed).mean())
+        table, classes = checked(features, labels, name)
+        named = held_out_classes(table, classes, folds=folds, seed=seed, score=name)
+        return float(np.mean(named == classes))
     table, columns = checked_columns(features, labels, name, "labels")
     balanced = []
     for column in columns.T.astype(np.intp):
@@ -121,31 +102,6 @@ def linear_probe_accuracy(
         )
         balanced.append(np.mean([np.mean(named[column == value] == value) for value in (0, 1)]))
     return float(np.mean(balanced))
-
-
-def linear_probe_hits(
-    features: ArrayLike, labels: ArrayLike, *, folds: int = 5, seed: int = 0
-) -> Hits:
-    """Return for each example whether the probe that has not seen it names its class.
-
-    `linear_probe_accuracy` is the mean, and says more.
-
-    Args:
-        features: [examples, features].
-        labels: [examples], integers or strings.
-        folds: at least 2.
-        seed: of the folds.
-
-    Returns:
-        [examples].
-
-    Raises:
-        DataError: see `score_inputs.checked`; for fewer than two folds.
-    """
-    table, classes = checked(features, labels, "linear_probe_accuracy")
-    named = held_out_classes(table, classes, folds=folds, seed=seed, score="linear_probe_accuracy")
-    hits: Hits = named == classes
-    return hits
 
 
 def linear_probe_r2(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from hf_transfer_plugin.checkpoints import Checkpoint
@@ -11,8 +11,8 @@ from hf_transfer_plugin.data import TargetData, load_data, prepare
 from hf_transfer_plugin.errors import CheckpointError, ConfigError, did_you_mean
 from hf_transfer_plugin.layer_profile_record import LayerProfile, LayerScore
 from hf_transfer_plugin.records import DataSpec, Task
-from hf_transfer_plugin.select.classifier_scores import knn_hits, linear_probe_hits
-from hf_transfer_plugin.select.features import LayerFeatures, layer_features
+from hf_transfer_plugin.select.candidate_scoring import table_scores
+from hf_transfer_plugin.select.features import layer_features
 from hf_transfer_plugin.select.layer_boundary import (
     Boundary,
     Floats,
@@ -21,22 +21,15 @@ from hf_transfer_plugin.select.layer_boundary import (
     suggested_cut,
 )
 from hf_transfer_plugin.select.profile_words import profile_findings
-from hf_transfer_plugin.select.resampling import half_samples
 from hf_transfer_plugin.select.scores import SCORES
 from hf_transfer_plugin.select.stratified_rows import stratified_rows
 
 if TYPE_CHECKING:
     import numpy as np
-    import numpy.typing as npt
 
 __all__ = ["PROFILE_SCORE", "layer_profile"]
 
 PROFILE_SCORE = "linear_probe_accuracy"
-# Accuracies: the hits of each example are drawn again, instead of fitting again on each half.
-_HITS: dict[str, Callable[..., npt.NDArray[np.bool_]]] = {
-    "knn_accuracy": knn_hits,
-    "linear_probe_accuracy": linear_probe_hits,
-}
 
 
 def layer_profile(
@@ -47,7 +40,6 @@ def layer_profile(
     score: str = PROFILE_SCORE,
     examples: int = 500,
     seed: int = 0,
-    draws: int = 100,
     confidence: float = 0.95,
     revision: str | None = None,
     trust_remote_code: bool = False,
@@ -66,7 +58,6 @@ def layer_profile(
         score: name of a score of features.
         examples: size of the stratified sample.
         seed: seed of the sample, of the random weights and of the half samples.
-        draws: half samples, at least 2; they give the noise of each score and of each difference.
         confidence: of the intervals, in (0, 1).
         revision: commit, tag or branch on the Hub.
         trust_remote_code: run code that comes with the checkpoint.
@@ -78,7 +69,7 @@ def layer_profile(
 
     Raises:
         ConfigError: for an unknown score, or numbers out of range.
-        DataError: for data that cannot be learned from.
+        DataError: for data that cannot be learned from, or a score that is not finite.
         CheckpointError: when the checkpoint cannot be read, or none of its layers gives features.
 
     References:
@@ -87,7 +78,7 @@ def layer_profile(
         Kornblith et al., "Do better ImageNet models transfer better?" (2019): linear probes of
         the last layer and what they say about fine-tuning.
     """
-    _check(score, draws, confidence)
+    _check(score, confidence)
     start = time.perf_counter()
     if isinstance(dataset, TargetData):
         data = dataset
@@ -107,9 +98,8 @@ def layer_profile(
             expected="layers that return [rows, ...] in the order of the batch",
             action="choose another checkpoint; rank_checkpoints still ranks this one",
         )
-    halves = half_samples(classes, draws=draws, seed=seed)
-    points, drawn = _scored(learned, names, classes, halves, score)
-    chance, chance_drawn = _scored(fresh, names, classes, halves, score)
+    points, drawn = _scored(learned.layers, names, classes, score, seed)
+    chance, chance_drawn = _scored(fresh.layers, names, classes, score, seed)
     boundary = find_boundary(points, drawn, chance, chance_drawn, confidence=confidence)
     layers = _rows(
         [(name, learned.layers[name].shape[1]) for name in names],
@@ -141,7 +131,7 @@ def layer_profile(
     )
 
 
-def _check(score: str, draws: int, confidence: float) -> None:
+def _check(score: str, confidence: float) -> None:
     known = [name for name, each in SCORES.items() if each.needs == "features"]
     if score not in known:
         raise ConfigError(
@@ -149,36 +139,20 @@ def _check(score: str, draws: int, confidence: float) -> None:
             expected="a score of features: " + ", ".join(known),
             action="correct `score`",
         )
-    if draws < 2:
-        raise ConfigError(f"draws={draws}", "at least 2 half samples", "leave draws out")
     if not 0.0 < confidence < 1.0:
         raise ConfigError(f"confidence={confidence}", "between 0 and 1", "correct confidence")
 
 
 def _scored(
-    features: LayerFeatures,
+    layers: Mapping[str, np.ndarray],
     names: Sequence[str],
     classes: Sequence[int],
-    halves: Sequence[npt.NDArray[np.integer]],
     score: str,
-) -> tuple[list[float], list[list[float]]]:
-    """Return the score of each layer, and the same on each half of the examples."""
-    points: list[float] = []
-    drawn: list[list[float]] = []
-    for name in names:
-        table = features.layers[name]
-        if score in _HITS:
-            hits = _HITS[score](table, classes)
-            points.append(float(hits.mean()))
-            drawn.append([float(hits[half].mean()) for half in halves])
-        else:
-            points.append(SCORES[score](table, classes))
-            drawn.append([SCORES[score](table[half], _of(classes, half)) for half in halves])
-    return points, drawn
-
-
-def _of(classes: Sequence[int], half: npt.NDArray[np.integer]) -> list[int]:
-    return [classes[place] for place in half.tolist()]
+    seed: int,
+) -> tuple[list[float], list[tuple[float, ...]]]:
+    """Return the score of each layer, and the same on halves, which are those of every layer."""
+    found = [table_scores(layers[name], classes, (score,), seed=seed, null=False) for name in names]
+    return [each.scores[score] for each in found], [each.draws for each in found]
 
 
 def _rows(

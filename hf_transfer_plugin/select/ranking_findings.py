@@ -34,7 +34,7 @@ def ranking_findings(
         prior: what `static_rank` counts, or None.
     """
     best = ranked[0]
-    findings = [_order(ranked, chosen, confidence)] if len(ranked) > 1 else []
+    findings = [_order(ranked, chosen, score, confidence)] if len(ranked) > 1 else []
     doubts = _doubts(best, baselines, score, confidence)
     findings += doubts
     elsewhere = []
@@ -60,16 +60,20 @@ def _named(each: Candidate) -> str:
     return f"{each.checkpoint} ({each.kind})"
 
 
-def _order(ranked: Sequence[Candidate], chosen: Sequence[str], confidence: float) -> str:
+def _order(
+    ranked: Sequence[Candidate], chosen: Sequence[str], score: str, confidence: float
+) -> str:
+    """Say who leads by the score; what fine-tuning reaches is another matter."""
     level = f"at {100 * confidence:g}% confidence"
     if len(chosen) == 1:
-        return f"{chosen[0]} is ahead of every other candidate {level}"
+        leader = f"by {score}, {chosen[0]} is ahead of every other candidate"
+        return f"{leader} {level} on rows like these"
     names = ", ".join(chosen[:-1]) + f" and {chosen[-1]}"
     if len(chosen) == len(ranked):
-        return f"no candidate can be told from the best {level}: {names}"
+        return f"by {score}, no candidate can be told from the best {level}: {names}"
     first = tuple(each.checkpoint for each in ranked[: len(chosen)])
     which = f"the first {len(chosen)}" if first == tuple(chosen) else f"{len(chosen)}"
-    return f"{which} of {len(ranked)} candidates cannot be told apart {level}: {names}"
+    return f"by {score}, {which} of {len(ranked)} candidates cannot be told apart {level}: {names}"
 
 
 def _doubts(

@@ -97,6 +97,8 @@ def _options() -> argparse.Namespace:
 
 
 def _settings(options: argparse.Namespace) -> Settings:
+    from hf_transfer_plugin.environment import environment
+
     return Settings(
         data=options.data,
         work=options.work,
@@ -108,6 +110,7 @@ def _settings(options: argparse.Namespace) -> Settings:
         max_length=options.max_length,
         image_size=options.image_size,
         threads=options.threads,
+        accelerator=environment()["accelerator"],
     )
 
 

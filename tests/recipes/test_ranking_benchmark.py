@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ BENCHMARKS = Path(__file__).parents[2] / "recipes" / "benchmarks"
 WORDS = ("apple", "river", "music", "engine", "winter", "paper")
 CANDIDATES = ("minilm-1-layer", "minilm-2-layers")
 SCORES = ("logme", "h_score", "knn_accuracy", "linear_probe_accuracy", "gbc", "nleep")
+SETS = ("logme", "knn_accuracy")
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -25,7 +27,6 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        env=os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
     )
 
 
@@ -37,7 +38,26 @@ def modules(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         del sys.modules[name]
 
 
-def test_two_candidates_on_few_texts(tmp_path: Path) -> None:
+@pytest.fixture
+def measure(
+    modules: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., str]:
+    """Run the script here, on processor cores: most of its imports are done; give its output."""
+    for name in ("OMP_NUM_THREADS", "TOKENIZERS_PARALLELISM", "HF_TL_CACHE"):
+        monkeypatch.setenv(name, os.environ.get(name, ""))  # the script sets it
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
+    monkeypatch.setattr("torch.accelerator.is_available", lambda: False)
+
+    def measured(*arguments: str) -> str:
+        script = str(BENCHMARKS / "ranking.py")
+        monkeypatch.setattr(sys, "argv", [script, *arguments])
+        runpy.run_path(script, run_name="__main__")
+        return capsys.readouterr().out
+
+    return measured
+
+
+def test_two_candidates_on_few_texts(tmp_path: Path, measure: Callable[..., str]) -> None:
     folder = tmp_path / "data" / "trec6"
     folder.mkdir(parents=True)
     for split, each in (("train", 8), ("validation", 2), ("test", 3)):
@@ -50,17 +70,15 @@ def test_two_candidates_on_few_texts(tmp_path: Path) -> None:
     out = tmp_path / "results.jsonl"
     few = ("--targets", "trec6", "--candidates", *CANDIDATES, "--rows", "24", "--test-rows", "18")
     small = ("--epochs", "1", "--threads", "1", "--data", str(tmp_path / "data"))
-    parts = ("--only", "candidates", "tunings", "scores", "rankings")
+    parts = ("--only", "candidates", "tunings", "scores", "rankings", "--sets", *SETS)
     arguments = (*few, *small, *parts, "--out", str(out))
-    first = run(*arguments)
-    assert first.returncode == 0, first.stdout[-3000:] + first.stderr[-3000:]
-    assert "2 candidates, 1 targets, 2 fine-tunings to do" in first.stdout
+    assert "2 candidates, 1 targets, 2 fine-tunings to do" in measure(*arguments)
 
     stored = [json.loads(line) for line in out.read_text().splitlines()]
     assert stored[0]["environment"]["rows"] == 24
     found = {tuple(record["key"]): record["result"] for record in stored[1:]}
     tunings = [("tuning", "trec6", name, "0") for name in CANDIDATES]
-    sets = [("set", "trec6", score) for score in SCORES]
+    sets = [("set", "trec6", score) for score in SETS]
     assert list(found) == [*tunings, ("scores", "trec6"), *sets, ("ranking", "trec6")]
     for key in tunings:
         assert len(found[key]["hits"]) == 18
@@ -72,15 +90,14 @@ def test_two_candidates_on_few_texts(tmp_path: Path) -> None:
     for score in SCORES:
         own = {name: each[score] for name, each in apart["scores"].items()}
         assert set(own) == set(CANDIDATES)
-        assert found["set", "trec6", score]["scores"] == pytest.approx(own)
         ranked = {name: each[score] for name, each in ranking["scores"].items()}
         assert ranked == pytest.approx(own)
+        if score in SETS:
+            assert found["set", "trec6", score]["scores"] == pytest.approx(own)
 
     with out.open("a") as file:
         file.write('{"key": ["tuning", "tre')
-    again = run(*arguments)
-    assert again.returncode == 0, again.stderr[-3000:]
-    assert "0 fine-tunings to do" in again.stdout
+    assert "0 fine-tunings to do" in measure(*arguments)
     assert [json.loads(line) for line in out.read_text().splitlines()] == stored
 
     lines = run("--table", "--out", str(out)).stdout.splitlines()
@@ -95,9 +112,8 @@ def test_two_candidates_on_few_texts(tmp_path: Path) -> None:
     refused = run("--table", "--out", str(changed))
     assert "rank_checkpoints and its parts differ" in refused.stderr
 
-    refused = run(*arguments, "--epochs", "2")
-    assert refused.returncode != 0
-    assert "give another --out" in refused.stderr
+    with pytest.raises(ValueError, match="give another --out"):
+        measure(*arguments, "--epochs", "2")
 
 
 @pytest.mark.parametrize(

@@ -103,5 +103,9 @@ def test_the_chart_draws_intervals_and_marks_the_set(ranking: Ranking) -> None:
 def test_what_leaves_the_machine_names_no_folder_and_keeps_the_marks(ranking: Ranking) -> None:
     report = _with(ranking)
     assert "/home" not in model_card(report, draw_charts(report))
-    cells = ranking_cells(public_report(report))
+    public = public_report(report)
+    cells = ranking_cells(public)
     assert [row[0] for row in cells.rows if "yes" in row] == ["sample:minilm", "flowers"]
+    names = {each.checkpoint for each in public.ranking.candidates}
+    assert public.ranking.confidence_set == ("sample:minilm", "./flowers")
+    assert names >= set(public.ranking.confidence_set)

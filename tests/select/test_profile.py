@@ -14,6 +14,10 @@ from hf_transfer_plugin.errors import CheckpointError, ConfigError, TransferErro
 from hf_transfer_plugin.layers import select_groups
 from hf_transfer_plugin.select import profile as module
 from hf_transfer_plugin.select.features import LayerFeatures
+from hf_transfer_plugin.select.layer_boundary import find_boundary
+from hf_transfer_plugin.select.resampling import half_samples
+from hf_transfer_plugin.select.scores import SCORES
+from hf_transfer_plugin.select.stratified_rows import stratified_rows
 from tests.tiny_runs import offline_cache, text_checkpoint, texts, write_text_folder
 
 GROUPS = ("embeddings", "layer.0", "layer.1", "neck")
@@ -71,12 +75,18 @@ PLANTED: dict[str, tuple[tuple[float, ...], float, str, str | None, tuple[str, .
 }
 
 
+# The probe is slow: each of 40 halves of each layer is fitted five times.
+SCORED = [(name, "knn_accuracy") for name in PLANTED] + [
+    ("drops in the neck", "linear_probe_accuracy"),
+    ("random does as well", "linear_probe_accuracy"),
+]
+
+
 def test_the_tables_are_whole() -> None:
-    assert len(PLANTED) == 6 and len(REFUSED) == 6
+    assert len(PLANTED) == 6 and len(REFUSED) == 5
 
 
-@pytest.mark.parametrize("name", PLANTED)
-@pytest.mark.parametrize("score", ["linear_probe_accuracy", "knn_accuracy"])
+@pytest.mark.parametrize(("name", "score"), SCORED)
 def test_planted_layers(
     name: str, score: str, data: TargetData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,18 +117,33 @@ def test_planted_layers(
     assert LayerProfile.from_json(found.to_json()) == found
 
 
-def test_a_score_that_is_no_accuracy_is_fitted_on_each_half(
-    data: TargetData, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("score", ["h_score", "knn_accuracy"])
+def test_every_layer_is_fitted_anew_on_the_same_halves(
+    score: str, data: TargetData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "layer_features", Planted(0, 6, 0, 0))
-    found = _profile(data, score="h_score", draws=20)
+    seen: list[Any] = []
+
+    def noted(scores: Any, draws: Any, *others: Any, **options: Any) -> Any:
+        seen.extend(draws)
+        return find_boundary(scores, draws, *others, **options)
+
+    planted = Planted(0, 6, 0, 0)
+    monkeypatch.setattr(module, "layer_features", planted)
+    monkeypatch.setattr(module, "find_boundary", noted)
+    found = _profile(data, score=score, seed=3)
     assert found.best == "layer.0" and found.source_specific_from == "layer.1"
-    assert found.best_layer.lower < found.best_layer.score < found.best_layer.upper
+    rows = stratified_rows(data.labels("train"), 150, 3)
+    labels = np.array(data.labels("train"))[list(rows)]
+    layers = planted(None, data, None, rows).layers
+    halves = half_samples(labels, seed=3)
+    for draws, table in zip(seen, layers.values(), strict=True):
+        anew = [SCORES[score](table[half], labels[half]) for half in halves]
+        assert list(draws) == pytest.approx(anew)
 
 
 def test_the_same_twice(data: TargetData, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "layer_features", Planted(1, 2, 1, 1))
-    one, two = _profile(data), _profile(data)
+    one, two = (_profile(data, score="knn_accuracy") for _ in range(2))
     assert one.layers == two.layers and one.findings == two.findings
 
 
@@ -139,7 +164,7 @@ def test_the_suggestion_fits_the_classifier(
     from hf_transfer_plugin.checkpoints import Checkpoint
 
     monkeypatch.setattr(module, "layer_features", Planted(0, 6, 0, 0))
-    found = _profile(data)
+    found = _profile(data, score="knn_accuracy")
     model = Checkpoint("./bert").classifier("text-classification", data.class_names)
     groups = layer_groups(model)
     (phase,) = FreezingSchedule.from_config(found.schedule).phases
@@ -152,7 +177,6 @@ def test_the_suggestion_fits_the_classifier(
 REFUSED: dict[str, tuple[dict[str, Any], type[TransferError], str]] = {
     "unknown score": ({"score": "logm"}, ConfigError, "'logm'; did you mean 'logme'?"),
     "score of probabilities": ({"score": "leep"}, ConfigError, "a score of features"),
-    "one draw": ({"draws": 1}, ConfigError, "at least 2 half samples"),
     "confidence": ({"confidence": 1.0}, ConfigError, "between 0 and 1"),
     "no checkpoint": ({"checkpoint": "./gone"}, CheckpointError, "no such checkpoint folder"),
     "no layers": ({"checkpoint": "./bert"}, CheckpointError, "no layer of ./bert"),

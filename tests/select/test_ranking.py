@@ -41,7 +41,9 @@ def test_order_failures_and_findings(checkpoints: tuple[str, str]) -> None:
     assert ranking.candidates[0].scores["knn_accuracy"] == 1.0
     assert ranking.candidates[1].scores["linear_probe_accuracy"] < 0.9
     assert ranking.confidence_set == (seeing,) and ranking.confidence == 0.9
-    assert f"{seeing} is ahead of every other candidate at 90% confidence" in ranking.findings
+    assert ranking.findings[0] == (
+        f"by logme, {seeing} is ahead of every other candidate at 90% confidence on rows like these"
+    )
     for each in (*ranking.candidates[:2], *ranking.baselines):
         low, high = each.interval or (0.0, 0.0)
         assert low < each.scores["logme"] < high and each.examples == 30

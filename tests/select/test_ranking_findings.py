@@ -33,7 +33,7 @@ CASES: dict[str, tuple[list[Candidate], Candidate, list[str], list[str], list[st
         _plain("beaten"),
         ["a"],
         [
-            "a is ahead of every other candidate at 90% confidence",
+            "by logme, a is ahead of every other candidate at 90% confidence on rows like these",
             "a beats every baseline by every",
         ],
         [DOUBT, "says nothing"],
@@ -42,21 +42,21 @@ CASES: dict[str, tuple[list[Candidate], Candidate, list[str], list[str], list[st
         [ONE, TWO, THREE],
         _plain("beaten"),
         ["a", "b"],
-        ["the first 2 of 3 candidates cannot be told apart at 90% confidence: a and b"],
+        ["by logme, the first 2 of 3 candidates cannot be told apart at 90% confidence: a and b"],
         [DOUBT],
     ),
     "a tie that leaves one out": (
         [ONE, TWO, THREE],
         _plain("beaten"),
         ["a", "c"],
-        ["2 of 3 candidates cannot be told apart at 90% confidence: a and c"],
+        ["by logme, 2 of 3 candidates cannot be told apart at 90% confidence: a and c"],
         ["the first"],
     ),
     "a tie of all": (
         [ONE, TWO, THREE],
         _plain("beaten"),
         ["a", "b", "c"],
-        ["no candidate can be told from the best at 90% confidence: a, b and c"],
+        ["by logme, no candidate can be told from the best at 90% confidence: a, b and c"],
         [],
     ),
     "a baseline within the noise": (

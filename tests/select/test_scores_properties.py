@@ -103,7 +103,7 @@ def test_the_order_of_examples_does_not_count_for_probabilities(name):
 def test_two_classes_and_a_thousand(name, classes):
     rng = np.random.default_rng(3)
     # LogME charges for each dimension, which a few examples of a class do not pay back.
-    each = 100 if classes == 2 else 12 if name == "logme" else 2
+    each = 100 if classes == 2 else 6 if name == "logme" else 2
     labels = rng.permutation(np.arange(each * classes) % classes)
     centres = rng.normal(size=(classes, 16))
     noise = rng.normal(size=(len(labels), 16))

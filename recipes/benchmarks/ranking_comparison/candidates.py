@@ -102,7 +102,7 @@ def _train(source: Source, settings: Settings, folder: Path) -> None:
 
 def _save(model: Any, folder: Path) -> None:
     """Write a network without its head, so that every fine-tuning draws its own."""
-    model.to(memory_format=torch.contiguous_format)
+    model.to("cpu", memory_format=torch.contiguous_format)
     head = {
         name
         for group in layer_groups(model)

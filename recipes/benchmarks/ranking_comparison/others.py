@@ -5,7 +5,10 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import torch
+
 from hf_transfer_plugin.data import TargetData
+from hf_transfer_plugin.processes import cpu_only
 
 __all__ = ["ESTIMATORS", "rank_elsewhere"]
 
@@ -29,8 +32,9 @@ def rank_elsewhere(estimator: str, names: dict[str, str], data: TargetData) -> d
     (column,) = data.inputs
     began = time.perf_counter()
     ranker = TransformerRanker(data.splits["train"], text_column=column, label_column="label")
+    device = "cpu" if cpu_only() else str(torch.accelerator.current_accelerator())
     found = ranker.run(
-        list(names.values()), estimator=estimator, batch_size=32, device="cpu"
+        list(names.values()), estimator=estimator, batch_size=32, device=device
     ).scores
     return {
         "examples": len(ranker.texts),

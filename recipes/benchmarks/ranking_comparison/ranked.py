@@ -94,6 +94,7 @@ def order_of(
     return {
         "scores": dict(zip(names, full, strict=True)),
         "set": [names[number] for number in members],
+        "draws": {name: each.draws for name, each in zip(names, found, strict=True)},
         "seconds": time.perf_counter() - began,
     }
 

@@ -24,6 +24,7 @@ class Settings:
         max_length: tokens a text is cut to.
         image_size: pixels of a side.
         threads: of torch.
+        accelerator: what it runs on, "none" for processor cores.
     """
 
     data: Path
@@ -36,6 +37,7 @@ class Settings:
     max_length: int
     image_size: int
     threads: int
+    accelerator: str
 
     def environment(self) -> dict[str, Any]:
         """Return all that a result depends on beside its own key."""

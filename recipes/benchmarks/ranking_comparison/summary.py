@@ -13,7 +13,15 @@ from ranking_comparison.plan import FEATURE_SCORES
 from ranking_comparison.quality import Quality, mean_ranks, order_quality, within_noise
 from ranking_comparison.reading import Measured
 
-__all__ = ["ELSEWHERE", "Covered", "best_pairs", "covered", "orders_of", "with_elsewhere"]
+__all__ = [
+    "ELSEWHERE",
+    "Covered",
+    "best_pairs",
+    "covered",
+    "orders_of",
+    "tuned_again",
+    "with_elsewhere",
+]
 
 #: The order by accuracy on the other targets: the same for all data, but for its own target.
 ELSEWHERE = "accuracy on the other targets"
@@ -65,6 +73,27 @@ def orders_of(found: Sequence[Measured]) -> dict[str, list[Quality]]:
         ]
         for name in names
     }
+
+
+def tuned_again(found: Sequence[Measured]) -> list[Quality]:
+    """Return how well one fine-tuning of each candidate foretells the others, for each target.
+
+    Seeds are left out in turn and held against the mean of the rest; nothing is returned where a
+    target has a single seed.
+    """
+    qualities = []
+    for each in found:
+        reached = np.array([table.mean(axis=1) for table in each.hits])
+        seeds = reached.shape[1]
+        if seeds < 2:
+            return []
+        turns = [
+            order_quality(reached[:, seed], np.delete(reached, seed, axis=1).mean(axis=1))
+            for seed in range(seeds)
+        ]
+        tau, regret = np.mean([(turn.tau, turn.regret) for turn in turns], axis=0)
+        qualities.append(Quality(float(tau), float(regret)))
+    return qualities
 
 
 def best_pairs(found: Sequence[Measured]) -> list[tuple[str, list[Quality]]]:

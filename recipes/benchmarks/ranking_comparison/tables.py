@@ -12,7 +12,7 @@ from ranking_comparison.lines import Lines
 from ranking_comparison.plan import CANDIDATES, KINDS
 from ranking_comparison.quality import Quality, within_noise
 from ranking_comparison.reading import Measured, gathered, seed_deviation
-from ranking_comparison.summary import Covered, best_pairs, covered, orders_of
+from ranking_comparison.summary import Covered, best_pairs, covered, orders_of, tuned_again
 
 __all__ = ["tables"]
 
@@ -62,6 +62,9 @@ def _agreement(kind: str, found: Sequence[Measured], deviation: float) -> Table:
         _row(order, qualities, covered(found, order, deviation))
         for order, qualities in orders_of(found).items()
     ]
+    again = tuned_again(found)
+    if again:
+        rows.append(_row("fine-tuned once more, with another seed", again, None))
     chosen = [
         _row(f"{name} (mean rank, chosen after seeing the results)", qualities, None)
         for name, qualities in best_pairs(found)[:_PAIRS_SHOWN]

@@ -62,7 +62,6 @@ def fit(model: Any, prepared: Prepared, epochs: int, rate: float, seed: int) -> 
             disable_tqdm=True,
             remove_unused_columns=False,
             dataloader_pin_memory=False,
-            use_cpu=True,
         )
         trainer = Trainer(
             model=model,
@@ -87,7 +86,8 @@ def _hits(model: Any, rows: list[dict[str, Any]], prepared: Prepared) -> list[bo
     with torch.inference_mode():
         for start in range(0, len(order), 64):
             chosen = order[start : start + 64]
-            batch = prepared.collate([dict(rows[index]) for index in chosen])
+            read = prepared.collate([dict(rows[index]) for index in chosen])
+            batch = {name: value.to(model.device) for name, value in read.items()}
             labels = batch.pop("labels")
             right = model(**batch).logits.argmax(-1) == labels
             for index, hit in zip(chosen, right.tolist(), strict=True):
