@@ -66,12 +66,11 @@ def measure_scores(
             continue
         data = read_target(target, settings)
         features = features_of(names, data)
-        labels = data.labels("train")
         for key in missing:
             if key[0] == "scores":
-                result = scores_of(features, labels)
+                result = scores_of(features, data)
             else:
-                result = order_of(key[2], features, labels)
+                result = order_of(key[2], features, data)
             _add(key, result, lines, say)
 
 
