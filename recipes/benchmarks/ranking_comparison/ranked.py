@@ -17,7 +17,7 @@ from hf_transfer_plugin.select.features import LayerFeatures, layer_features
 from hf_transfer_plugin.select.resampling import confidence_set
 from ranking_comparison.plan import FEATURE_SCORES
 
-__all__ = ["features_of", "order_of", "rank", "scores_of"]
+__all__ = ["features_of", "last_layer_of", "order_of", "rank", "scores_of"]
 
 CONFIDENCE = 0.9
 
@@ -81,6 +81,17 @@ def scores_of(features: Mapping[str, LayerFeatures], data: TargetData) -> dict[s
         "parameters": {name: each.parameters for name, each in features.items()},
         "seconds": time.perf_counter() - began,
     }
+
+
+def last_layer_of(features: Mapping[str, LayerFeatures], data: TargetData) -> dict[str, Any]:
+    """Return the default score of the last layer alone, the one that a head reads."""
+    began = time.perf_counter()
+    labels = np.asarray(data.labels("train"))
+    scores = {
+        name: mean_score(FEATURE_SCORES[0], [list(each.layers.values())[-1]], labels)
+        for name, each in features.items()
+    }
+    return {"scores": scores, "seconds": time.perf_counter() - began}
 
 
 def order_of(score: str, features: Mapping[str, LayerFeatures], data: TargetData) -> dict[str, Any]:
