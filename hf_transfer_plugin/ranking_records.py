@@ -22,7 +22,7 @@ class Candidate(Record):
             "baseline" (no network) are there to compare with.
         scores: score name -> value, higher is better.
         parameters: number of weights (0 for a baseline).
-        feature_dimensions: width of the pooled features.
+        feature_dimensions: width of the pooled features, that of all layers that are scored.
         seconds: wall time of features and scores.
         error: why the candidate could not be scored.
         examples: how many it was scored on (fewer than the others where halving dropped it); 0 in

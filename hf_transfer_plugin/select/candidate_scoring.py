@@ -1,34 +1,37 @@
-"""All that a ranking computes from one table of features: scores, their spread and their null."""
+"""All that a ranking computes from features: scores, their spread and their null."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hf_transfer_plugin.errors import DataError
+from hf_transfer_plugin.records import Task
 from hf_transfer_plugin.select.resampling import half_samples, label_permutation_null
 from hf_transfer_plugin.select.scores import SCORES
 
-__all__ = ["TableScores", "table_scores"]
+__all__ = ["TableScores", "draws_of", "mean_score", "table_scores"]
+
+Table = NDArray[np.float64]
 
 NULL_QUANTILE = 0.95
 # Every half is fitted anew, accuracies too. Halves of the hits of one fit would be cheap, but leave
 # out that the fit itself varies with the examples: in simulated ties they came out up to a fifth
 # too short, and a 90 % set held a best candidate in 76 to 88 % of the cases.
-DRAWS: Mapping[str, int] = MappingProxyType({"linear_probe_accuracy": 40, "nleep": 40})
-MOST_DRAWS = 100
+_SLOW = ("linear_probe_accuracy", "nleep")
+_MOST_DRAWS, _FEWER_DRAWS = 100, 40
 
 
 @dataclass(frozen=True)
 class TableScores:
-    """What one table of features gave.
+    """What the features of one network gave.
 
     Attributes:
-        scores: score name -> value.
+        scores: score name -> value, the mean over its tables.
         draws: the ordering score on each half sample.
         null: mean and 95 % quantile of the ordering score with shuffled labels; None where it
             was not asked for.
@@ -39,22 +42,41 @@ class TableScores:
     null: tuple[float, float] | None
 
 
+def draws_of(order: str, task: Task | None = None) -> int:
+    """Return on how many halves to compute an ordering score: fewer where each one is work.
+
+    Args:
+        order: the score.
+        task: of a ranking, which scores every layer of an image network; None for one table.
+    """
+    slow = order in _SLOW or task == "image-classification"
+    return _FEWER_DRAWS if slow else _MOST_DRAWS
+
+
+def mean_score(name: str, tables: Sequence[Table], labels: NDArray[Any]) -> float:
+    """Return the mean of a score over the tables of one network, each [examples, width]."""
+    return float(np.mean([SCORES[name](table, labels) for table in tables]))
+
+
 def table_scores(
-    features: NDArray[np.float64],
+    tables: Sequence[Table],
     labels: Sequence[int],
     names: Sequence[str],
     *,
+    draws: int,
     seed: int,
     null: bool,
 ) -> TableScores:
     """Score features; the first name is the ordering score, which is resampled too.
 
-    Tables of the same labels and seed see the same halves, so that their differences are paired.
+    A score of several tables is the mean of their scores. Networks with the same labels and seed
+    see the same halves, so that their differences are paired.
 
     Args:
-        features: [examples, width].
+        tables: of one network, each [examples, width]; widths may differ.
         labels: [examples].
         names: of the scores.
+        draws: number of halves; what is compared needs as many.
         seed: of halves and shufflings.
         null: whether to shuffle labels, at the price of one more score each time.
 
@@ -62,22 +84,24 @@ def table_scores(
         DataError: for features that a score cannot read, or that give no finite score.
     """
     classes = np.asarray(labels)
-    order, *others = names
-    value = SCORES[order](features, classes)
-    draws = [
-        SCORES[order](features[half], classes[half])
-        for half in half_samples(classes, DRAWS.get(order, MOST_DRAWS), seed)
+    order = names[0]
+    scores = {name: mean_score(name, tables, classes) for name in names}
+    halves = [
+        mean_score(order, [table[half] for table in tables], classes[half])
+        for half in half_samples(classes, draws, seed)
     ]
-    if not np.isfinite([value, *draws]).all():
+    if not np.isfinite([scores[order], *halves]).all():
         raise DataError(
-            arrived=f"{order} of these features is {value}, or not finite on half of the examples",
+            arrived=f"{order} of these features is {scores[order]}, or not finite on half of the "
+            "examples",
             expected="a finite score",
-            action="choose another ordering score (rank_scores)",
+            action="choose another ordering score (rank_scores, --score)",
         )
     found = None
     if null:
-        shuffled = label_permutation_null(SCORES[order], features, classes, seed=seed)
+        shuffled = label_permutation_null(
+            lambda given: mean_score(order, tables, given), classes, seed=seed
+        )
         high = float(np.quantile(shuffled, NULL_QUANTILE, method="higher"))
         found = (float(shuffled.mean()), high)
-    scores = {order: value, **{name: SCORES[name](features, classes) for name in others}}
-    return TableScores(scores, tuple(draws), found)
+    return TableScores(scores, tuple(halves), found)

@@ -13,6 +13,7 @@ from hf_transfer_plugin.checkpoints import Checkpoint
 from hf_transfer_plugin.data import Prepared, TargetData
 from hf_transfer_plugin.errors import CacheSpaceError, CheckpointError, RecordError
 from hf_transfer_plugin.processes import cpu_only
+from hf_transfer_plugin.records import Task
 from hf_transfer_plugin.select.layer_reading import LayerReader
 from hf_transfer_plugin.terminal import track
 
@@ -38,8 +39,8 @@ class LayerFeatures:
         layers: layer group (as `layer_groups` names it) -> [examples, width], input to head; the
             widths may differ. Groups whose output holds no rows are left out, and so is what the
             classifier of the task lacks (the pooler of RoBERTa).
-        mean: what a ranking scores, [examples, width]: of texts the mean over all hidden states,
-            of images the last feature map.
+        mean: one table of the network, [examples, width]: of texts the mean over all hidden
+            states, of images the last feature map.
         parameters: number of weights.
         seconds: wall time of the call that made or read them.
         groups: all layer groups of the network, input to head.
@@ -50,6 +51,14 @@ class LayerFeatures:
     parameters: int
     seconds: float
     groups: tuple[str, ...] = ()
+
+    def scored(self, task: Task) -> Mapping[str, np.ndarray]:
+        """Return the tables whose scores a ranking averages: all layers count alike.
+
+        Hidden states of texts have one width, so their mean over layers is one table. The layers
+        of an image network have not; each is scored on its own.
+        """
+        return {_MEAN: self.mean} if task == "text-classification" else self.layers
 
 
 def layer_features(

@@ -11,7 +11,7 @@ from hf_transfer_plugin.data import TargetData, load_data, prepare
 from hf_transfer_plugin.errors import CheckpointError, ConfigError, did_you_mean
 from hf_transfer_plugin.layer_profile_record import LayerProfile, LayerScore
 from hf_transfer_plugin.records import DataSpec, Task
-from hf_transfer_plugin.select.candidate_scoring import table_scores
+from hf_transfer_plugin.select.candidate_scoring import draws_of, table_scores
 from hf_transfer_plugin.select.features import layer_features
 from hf_transfer_plugin.select.layer_boundary import (
     Boundary,
@@ -151,7 +151,11 @@ def _scored(
     seed: int,
 ) -> tuple[list[float], list[tuple[float, ...]]]:
     """Return the score of each layer, and the same on halves, which are those of every layer."""
-    found = [table_scores(layers[name], classes, (score,), seed=seed, null=False) for name in names]
+    draws = draws_of(score)
+    found = [
+        table_scores([layers[name]], classes, (score,), draws=draws, seed=seed, null=False)
+        for name in names
+    ]
     return [each.scores[score] for each in found], [each.draws for each in found]
 
 

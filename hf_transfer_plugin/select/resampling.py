@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -140,8 +141,7 @@ def leads(
 
 
 def label_permutation_null(
-    score: Callable[[Floats, Integers], float],
-    features: ArrayLike,
+    score: Callable[[NDArray[Any]], float],
     labels: ArrayLike,
     permutations: int = PERMUTATIONS,
     seed: int = 0,
@@ -149,9 +149,8 @@ def label_permutation_null(
     """Return scores of the same features with shuffled labels: what they give without a signal.
 
     Args:
-        score: (features [examples, width], labels [examples]) -> value.
-        features: [examples, width].
-        labels: [examples].
+        score: of the features, given labels [examples].
+        labels: [examples], the true ones.
         permutations: number of shufflings.
         seed: of the shufflings.
 
@@ -162,8 +161,8 @@ def label_permutation_null(
         Ojala and Garriga, "Permutation tests for studying classifier performance" (2010).
     """
     generator = np.random.default_rng(seed)
-    table, given = np.asarray(features), np.asarray(labels)
-    found = [score(table, generator.permutation(given)) for _ in range(permutations)]
+    true = np.asarray(labels)
+    found = [score(generator.permutation(true)) for _ in range(permutations)]
     return np.asarray(found, dtype=np.float64)
 
 

@@ -15,7 +15,7 @@ from hf_transfer_plugin.checkpoints import Checkpoint
 from hf_transfer_plugin.data import Prepared, TargetData, prepare
 from hf_transfer_plugin.data.plain import PLAIN_NAMES, plain_features
 from hf_transfer_plugin.records import Candidate
-from hf_transfer_plugin.select.candidate_scoring import table_scores
+from hf_transfer_plugin.select.candidate_scoring import draws_of, table_scores
 from hf_transfer_plugin.select.features import layer_features
 from hf_transfer_plugin.select.hub_prior import hub_prior
 from hf_transfer_plugin.select.kept_scores import KeptScores, Scored, weights_state
@@ -26,6 +26,7 @@ __all__ = ["RowScorer"]
 MOST_WORDS = 2048  # keeps the dense table of the TF-IDF baseline as small as a network's
 logger = logging.getLogger(__name__)
 Table = NDArray[np.float64]
+Tables = Mapping[str, Table]
 Weights = Literal["pretrained", "random"]
 
 
@@ -56,11 +57,13 @@ class RowScorer:
         self._scores = tuple(scores)
         self._samples = [tuple(sample) for sample in samples]
         self._seed = seed
+        # Every row of a ranking needs the same number, so that differences are paired.
+        self._draws = draws_of(self._scores[0], data.task)
         self._revisions = revisions
         self._trust = trust_remote_code
         self._kept = kept
         # Features of what each look adds, so that a later look computes no row again.
-        self._parts: dict[tuple[str, Weights, int], tuple[Table, int]] = {}
+        self._parts: dict[tuple[str, Weights, int], tuple[Tables, int]] = {}
 
     def look(self, name: str, look: int) -> Scored:
         """Score a candidate on the sample of one look."""
@@ -84,7 +87,7 @@ class RowScorer:
             table = plain_features(self._data, most_words=MOST_WORDS)["train"][rows]
             dense = table.toarray() if self._data.task == "text-classification" else table
             row = Candidate(name, "baseline", feature_dimensions=dense.shape[1])
-            return self._scored(row, dense, len(self._samples) - 1, False, start)
+            return self._scored(row, [dense], len(self._samples) - 1, False, start)
 
         return self._kept.get([name, "baseline"], make)
 
@@ -113,14 +116,14 @@ class RowScorer:
             if weights == "pretrained" and look == 0:
                 row = self._announced(checkpoint, prepared)
                 start = time.perf_counter()
-            table, parameters = self._features(checkpoint, prepared, weights, look)
+            tables, parameters = self._features(checkpoint, prepared, weights, look)
             row = replace(
                 row,
                 parameters=parameters,
-                feature_dimensions=table.shape[1],
+                feature_dimensions=sum(table.shape[1] for table in tables),
                 feature_seconds=time.perf_counter() - start,
             )
-            return self._scored(row, table, look, null, start)
+            return self._scored(row, tables, look, null, start)
 
         rows = len(self._samples[look])
         return self._kept.get([name, weights, rows, null, weights_state(checkpoint.path)], make)
@@ -147,9 +150,10 @@ class RowScorer:
 
     def _features(
         self, checkpoint: Checkpoint, prepared: Prepared, weights: Weights, look: int
-    ) -> tuple[Table, int]:
-        """Return features [examples of the look, width] in the order of its rows, and weights."""
-        tables, rows, parameters = [], [], 0
+    ) -> tuple[list[Table], int]:
+        """Return tables [examples of the look, width] in the order of its rows, and weights."""
+        parts: list[Tables] = []
+        rows, parameters = [], 0
         for part in range(look + 1):
             before = set(self._samples[part - 1]) if part else set()
             new = [row for row in self._samples[part] if row not in before]
@@ -158,16 +162,23 @@ class RowScorer:
                 found = layer_features(
                     checkpoint, self._data, prepared, new, weights=weights, seed=self._seed
                 )
-                self._parts[key] = (found.mean, found.parameters)
-            table, parameters = self._parts[key]
-            tables.append(table)
+                self._parts[key] = (found.scored(self._data.task), found.parameters)
+            tables, parameters = self._parts[key]
+            parts.append(tables)
             rows += new
-        return np.concatenate(tables)[np.argsort(rows)], parameters
+        order = np.argsort(rows)
+        # A layer that gave nothing for some of the rows is left out.
+        names = [name for name in parts[0] if all(name in part for part in parts)]
+        return [np.concatenate([part[name] for part in parts])[order] for name in names], parameters
 
-    def _scored(self, row: Candidate, table: Any, look: int, null: bool, start: float) -> Scored:
+    def _scored(
+        self, row: Candidate, tables: Sequence[Any], look: int, null: bool, start: float
+    ) -> Scored:
         every, rows = self._data.labels("train"), self._samples[look]
         labels = [every[number] for number in rows]
-        found = table_scores(table, labels, self._scores, seed=self._seed, null=null)
+        found = table_scores(
+            tables, labels, self._scores, draws=self._draws, seed=self._seed, null=null
+        )
         done = replace(
             row,
             scores=found.scores,

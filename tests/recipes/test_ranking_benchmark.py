@@ -79,7 +79,8 @@ def test_two_candidates_on_few_texts(tmp_path: Path, measure: Callable[..., str]
     found = {tuple(record["key"]): record["result"] for record in stored[1:]}
     tunings = [("tuning", "trec6", name, "0") for name in CANDIDATES]
     sets = [("set", "trec6", score) for score in SETS]
-    assert list(found) == [*tunings, ("scores", "trec6"), *sets, ("ranking", "trec6")]
+    scored = [("scores", "trec6"), ("last", "trec6"), *sets]
+    assert list(found) == [*tunings, *scored, ("ranking", "trec6")]
     for key in tunings:
         assert len(found[key]["hits"]) == 18
         assert found[key]["accuracy"] == pytest.approx(found[key]["hits"].count("1") / 18)
@@ -152,6 +153,25 @@ def test_candidates_within_the_noise_of_the_best(modules: None) -> None:
     assert within_noise([best, close], 0.01).tolist() == [True, True]
     far = best & (np.arange(400) % 4 > 0)
     assert within_noise([best, far], 0.01).tolist() == [True, False]
+
+
+def test_one_fine_tuning_foretells_the_next_only_so_well(modules: None) -> None:
+    from ranking_comparison.reading import Measured
+    from ranking_comparison.summary import tuned_again
+
+    def measured(*accuracies: tuple[float, ...]) -> Measured:
+        """Take for each candidate its accuracy with each seed, over 10 test rows."""
+        hits = tuple(np.array([np.arange(10) < 10 * each for each in own]) for own in accuracies)
+        names = tuple("abc"[: len(accuracies)])
+        means = np.array([np.mean(own) for own in accuracies])
+        return Measured("cr", names, means, hits, {}, {}, np.ones(len(names)))
+
+    steady = measured((0.9, 0.8), (0.7, 0.6), (0.3, 0.2))
+    turned = measured((0.9, 0.2), (0.6, 0.6), (0.2, 0.9))
+    found = tuned_again([steady, turned])
+    assert [each.tau for each in found] == pytest.approx([1.0, -1.0])
+    assert [each.regret for each in found] == pytest.approx([0.0, 70.0])
+    assert tuned_again([steady, measured((0.9,), (0.6,), (0.2,))]) == []
 
 
 def test_a_candidate_never_counts_where_it_saw_the_rows(modules: None) -> None:

@@ -5,10 +5,15 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from hf_transfer_plugin import DataSpec, Ranking, load_data, rank_checkpoints
+from hf_transfer_plugin.checkpoints import Checkpoint
+from hf_transfer_plugin.data import prepare
 from hf_transfer_plugin.errors import CheckpointError, ConfigError, TransferError
+from hf_transfer_plugin.select.features import layer_features
+from hf_transfer_plugin.select.scores import gbc
 from tests.tiny_runs import (
     blind_copy,
     image_checkpoint,
@@ -148,14 +153,24 @@ def test_pictures_are_ranked_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     write_images(tmp_path / "pictures", per_class=24)
     network = str(image_checkpoint(tmp_path / "resnet"))
     spec = DataSpec(str(tmp_path / "pictures"), validation_fraction=0.2)
-    scores = ("linear_probe_accuracy",)
+    scores = ("linear_probe_accuracy", "gbc")
     ranking = rank_checkpoints([network], spec, task="image-classification", scores=scores)
     assert [each.checkpoint for each in ranking.baselines] == [network, "pixels"]
     # The classes differ in brightness alone, which any pixel shows.
     assert ranking.baselines[1].scores["linear_probe_accuracy"] == 1.0
     assert "pixels (baseline)" in ranking.findings[0]
-    assert ranking.candidates[0].feature_dimensions == 16
     assert ranking.baselines[1].feature_dimensions == 32 * 32 * 3
+    # Layers of images differ in width: the score is the mean of theirs.
+    data = load_data(spec, "image-classification")
+    checkpoint = Checkpoint(network)
+    prepared = prepare(checkpoint, data, ("train",))
+    labels = data.labels("train")
+    layers = layer_features(checkpoint, data, prepared, range(len(labels))).layers
+    own = [gbc(table, labels) for table in layers.values()]
+    assert len(own) > 2 and min(own) < max(own)
+    assert ranking.candidates[0].scores["gbc"] == pytest.approx(np.mean(own))
+    widths = sum(table.shape[1] for table in layers.values())
+    assert ranking.candidates[0].feature_dimensions == widths
 
 
 def test_test_split_is_not_read(checkpoints: tuple[str, str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
@@ -127,13 +128,14 @@ def test_leads_rarely_errs_when_all_are_alike() -> None:
 @pytest.mark.parametrize("score", ["logme", "h_score", "knn_accuracy"])
 def test_shuffled_labels_give_the_score_of_no_signal(score: str) -> None:
     features, labels = planted(1.0, examples=120, dimensions=10)
-    null = label_permutation_null(SCORES[score], features, labels, 20, 0)
+    null = label_permutation_null(partial(SCORES[score], features), labels, 20, 0)
     assert null.shape == (20,) and null.std() > 0
     assert SCORES[score](features, labels) > null.max()
     noise, _ = planted(0.0, examples=120, dimensions=10, seed=1)
-    silent = label_permutation_null(SCORES[score], noise, labels, 20, 0)
+    silent = label_permutation_null(partial(SCORES[score], noise), labels, 20, 0)
     assert abs(SCORES[score](noise, labels) - silent.mean()) <= 4 * silent.std()
-    assert np.array_equal(null, label_permutation_null(SCORES[score], features, labels, 20, 0))
+    again = label_permutation_null(partial(SCORES[score], features), labels, 20, 0)
+    assert np.array_equal(null, again)
 
 
 # name -> what is refused

@@ -12,7 +12,7 @@ from ranking_comparison.candidates import candidate_folder, made
 from ranking_comparison.lines import Lines
 from ranking_comparison.others import ESTIMATORS, rank_elsewhere
 from ranking_comparison.plan import FEATURE_SCORES, TARGETS, Tuning, counted
-from ranking_comparison.ranked import features_of, order_of, rank, scores_of
+from ranking_comparison.ranked import features_of, last_layer_of, order_of, rank, scores_of
 from ranking_comparison.settings import Settings
 from ranking_comparison.targets import read_target
 from ranking_comparison.training import tune
@@ -60,18 +60,20 @@ def measure_scores(
     """Compute all scores of the candidates of every target, and the confidence set of some."""
     for target in targets:
         names = _folders(target, candidates, settings)
-        keys = [("scores", target), *(("set", target, score) for score in sets)]
+        keys: list[tuple[str, ...]] = [("scores", target), ("last", target)]
+        keys += [("set", target, score) for score in sets]
         missing = [key for key in keys if not _known(key, names, lines)]
         if len(names) < 2 or not missing:
             continue
         data = read_target(target, settings)
         features = features_of(names, data)
-        labels = data.labels("train")
         for key in missing:
             if key[0] == "scores":
-                result = scores_of(features, labels)
+                result = scores_of(features, data)
+            elif key[0] == "last":
+                result = last_layer_of(features, data)
             else:
-                result = order_of(key[2], features, labels)
+                result = order_of(key[2], features, data)
             _add(key, result, lines, say)
 
 

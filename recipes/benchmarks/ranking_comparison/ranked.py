@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from hf_transfer_plugin import rank_checkpoints
 from hf_transfer_plugin.checkpoints import Checkpoint
 from hf_transfer_plugin.data import TargetData, prepare
-from hf_transfer_plugin.select.candidate_scoring import table_scores
+from hf_transfer_plugin.select.candidate_scoring import draws_of, mean_score, table_scores
 from hf_transfer_plugin.select.features import LayerFeatures, layer_features
 from hf_transfer_plugin.select.resampling import confidence_set
-from hf_transfer_plugin.select.scores import SCORES
 from ranking_comparison.plan import FEATURE_SCORES
 
-__all__ = ["features_of", "order_of", "rank", "scores_of"]
+__all__ = ["features_of", "last_layer_of", "order_of", "rank", "scores_of"]
 
 CONFIDENCE = 0.9
 
@@ -67,26 +69,39 @@ def features_of(names: Mapping[str, str], data: TargetData) -> dict[str, LayerFe
     return found
 
 
-def scores_of(features: Mapping[str, LayerFeatures], labels: Sequence[int]) -> dict[str, Any]:
+def scores_of(features: Mapping[str, LayerFeatures], data: TargetData) -> dict[str, Any]:
     """Return every score of every candidate, and its number of weights."""
     began = time.perf_counter()
+    labels, tables = np.asarray(data.labels("train")), _tables(features, data)
     return {
         "scores": {
-            name: {score: SCORES[score](each.mean, labels) for score in FEATURE_SCORES}
-            for name, each in features.items()
+            name: {score: mean_score(score, own, labels) for score in FEATURE_SCORES}
+            for name, own in tables.items()
         },
         "parameters": {name: each.parameters for name, each in features.items()},
         "seconds": time.perf_counter() - began,
     }
 
 
-def order_of(
-    score: str, features: Mapping[str, LayerFeatures], labels: Sequence[int]
-) -> dict[str, Any]:
+def last_layer_of(features: Mapping[str, LayerFeatures], data: TargetData) -> dict[str, Any]:
+    """Return the default score of the last layer alone, the one that a head reads."""
+    began = time.perf_counter()
+    labels = np.asarray(data.labels("train"))
+    scores = {
+        name: mean_score(FEATURE_SCORES[0], [list(each.layers.values())[-1]], labels)
+        for name, each in features.items()
+    }
+    return {"scores": scores, "seconds": time.perf_counter() - began}
+
+
+def order_of(score: str, features: Mapping[str, LayerFeatures], data: TargetData) -> dict[str, Any]:
     """Return the confidence set of a score: the one of a ranking that it orders."""
     began = time.perf_counter()
+    tables, labels = _tables(features, data), data.labels("train")
+    draws = draws_of(score, data.task)
     found = [
-        table_scores(each.mean, labels, (score,), seed=0, null=False) for each in features.values()
+        table_scores(own, labels, (score,), draws=draws, seed=0, null=False)
+        for own in tables.values()
     ]
     full = [each.scores[score] for each in found]
     members = confidence_set([each.draws for each in found], full, CONFIDENCE).members
@@ -97,6 +112,12 @@ def order_of(
         "draws": {name: each.draws for name, each in zip(names, found, strict=True)},
         "seconds": time.perf_counter() - began,
     }
+
+
+def _tables(
+    features: Mapping[str, LayerFeatures], data: TargetData
+) -> dict[str, list[NDArray[Any]]]:
+    return {name: list(each.scored(data.task).values()) for name, each in features.items()}
 
 
 def _named(finding: str, short: Mapping[str, str]) -> str:
