@@ -266,7 +266,7 @@ def _check_values(config: RunConfig, task: Task | None) -> None:
         value = getattr(config, key)
         _require(0 < value < 1, key, value, "between 0 and 1")
     _require(config.margin >= 0, "margin", config.margin, "0 or more")
-    _require(bool(config.ranked()), "checkpoint", None, "a checkpoint, or candidates to rank")
+    _require(bool(config.ranked()), "checkpoint and candidates", None, "one checkpoint or more")
     _require(bool(config.controls), "controls", (), "one of " + ", ".join(CONTROLS))
     for name in config.controls:
         hint = did_you_mean(name, CONTROLS)

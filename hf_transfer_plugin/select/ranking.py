@@ -117,7 +117,7 @@ def _check(candidates: Sequence[str], scores: Sequence[str], confidence: float) 
             raise ConfigError(
                 arrived=f"unknown score {score!r}{did_you_mean(score, known)}",
                 expected="scores of features: " + ", ".join(known),
-                action="correct `scores`",
+                action="correct the scores (rank_scores)",
             )
     if not candidates or not scores:
         raise ConfigError(

@@ -41,9 +41,7 @@ def ranking_findings(
     for name in list(best.scores)[1:]:
         ahead = [each for each in baselines if each.scores[name] >= best.scores[name]]
         if ahead:
-            named = ", ".join(map(_named, ahead))
-            text = f"by {name}, {named} does as well as {best.checkpoint} or better"
-            elsewhere.append(text)
+            elsewhere.append(f"by {name}, {_do(ahead)} as well as {best.checkpoint} or better")
     findings += elsewhere
     if not doubts:
         every = "every score" if not elsewhere else score
@@ -56,8 +54,12 @@ def ranking_findings(
     return tuple(findings)
 
 
-def _named(each: Candidate) -> str:
-    return f"{each.checkpoint} ({each.kind})"
+def _named(several: Sequence[Candidate]) -> str:
+    return ", ".join(f"{each.checkpoint} ({each.kind})" for each in several)
+
+
+def _do(several: Sequence[Candidate]) -> str:
+    return f"{_named(several)} {'does' if len(several) == 1 else 'do'}"
 
 
 def _order(
@@ -83,11 +85,9 @@ def _doubts(
     ahead = [each for each in baselines if each.against_best == "ahead"]
     level = [each for each in baselines if each.against_best == "level"]
     if ahead:
-        named = ", ".join(map(_named, ahead))
-        found.append(f"by {score}, {named} does better than {best.checkpoint}{_DOUBT}")
+        found.append(f"by {score}, {_do(ahead)} better than {best.checkpoint}{_DOUBT}")
     if level:
-        named = ", ".join(map(_named, level))
-        text = f"by {score}, {best.checkpoint} cannot be told from {named}"
+        text = f"by {score}, {best.checkpoint} cannot be told from {_named(level)}"
         found.append(f"{text} at {100 * confidence:g}% confidence{_DOUBT}")
     if best.null is not None and best.scores[score] <= best.null[1]:
         found.append(
