@@ -20,7 +20,7 @@ from hf_transfer_plugin.select.stratified_rows import stratified_rows
 
 __all__ = ["DEFAULT_SCORES", "rank_checkpoints"]
 
-DEFAULT_SCORES = ("logme", "h_score", "knn_accuracy", "linear_probe_accuracy")
+DEFAULT_SCORES = ("knn_accuracy", "logme", "h_score", "linear_probe_accuracy")
 
 
 def rank_checkpoints(

@@ -17,8 +17,8 @@ import pytest
 BENCHMARKS = Path(__file__).parents[2] / "recipes" / "benchmarks"
 WORDS = ("apple", "river", "music", "engine", "winter", "paper")
 CANDIDATES = ("minilm-1-layer", "minilm-2-layers")
-SCORES = ("logme", "h_score", "knn_accuracy", "linear_probe_accuracy", "gbc", "nleep")
-SETS = ("logme", "knn_accuracy")
+SCORES = ("knn_accuracy", "logme", "h_score", "linear_probe_accuracy", "gbc", "nleep")
+SETS = ("knn_accuracy", "logme")
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -79,7 +79,7 @@ def test_two_candidates_on_few_texts(tmp_path: Path, measure: Callable[..., str]
     found = {tuple(record["key"]): record["result"] for record in stored[1:]}
     tunings = [("tuning", "trec6", name, "0") for name in CANDIDATES]
     sets = [("set", "trec6", score) for score in SETS]
-    scored = [("scores", "trec6"), ("last", "trec6"), *sets]
+    scored = [("scores", "trec6"), ("last", "trec6", SCORES[0]), *sets]
     assert list(found) == [*tunings, *scored, ("ranking", "trec6")]
     for key in tunings:
         assert len(found[key]["hits"]) == 18

@@ -38,7 +38,11 @@ def checkpoints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, s
 def test_order_failures_and_findings(checkpoints: tuple[str, str]) -> None:
     seeing, blind = checkpoints
     ranking = rank_checkpoints(
-        [blind, "./gone", seeing], DataSpec("texts"), task="text-classification", examples=30
+        [blind, "./gone", seeing],
+        DataSpec("texts"),
+        task="text-classification",
+        scores=("logme", "knn_accuracy", "linear_probe_accuracy"),
+        examples=30,
     )
     assert [each.checkpoint for each in ranking.candidates] == [seeing, blind, "./gone"]
     assert "no such checkpoint folder" in (ranking.candidates[2].error or "")

@@ -60,7 +60,7 @@ def measure_scores(
     """Compute all scores of the candidates of every target, and the confidence set of some."""
     for target in targets:
         names = _folders(target, candidates, settings)
-        keys: list[tuple[str, ...]] = [("scores", target), ("last", target)]
+        keys: list[tuple[str, ...]] = [("scores", target), ("last", target, FEATURE_SCORES[0])]
         keys += [("set", target, score) for score in sets]
         missing = [key for key in keys if not _known(key, names, lines)]
         if len(names) < 2 or not missing:

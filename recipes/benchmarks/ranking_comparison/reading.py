@@ -94,10 +94,10 @@ def _measured(
     sets = {}
     parameters = np.array([scored["parameters"][name] for name in names], dtype=np.float64)
     orders["parameters"] = parameters
-    if ("last", target) in lines:
-        last: dict[str, float] = lines["last", target]["scores"]
-        orders[f"{FEATURE_SCORES[0]}, last layer alone"] = np.array([last[name] for name in names])
     for key in lines:
+        if key[:2] == ("last", target):
+            last: dict[str, float] = lines[key]["scores"]
+            orders[f"{key[2]}, last layer alone"] = np.array([last[name] for name in names])
         if key[:2] == ("set", target):
             sets[key[2]] = tuple(lines[key]["set"])
         if key[:2] == ("other", target):
