@@ -42,6 +42,8 @@ def ranking_table(ranking: Ranking, width: int) -> Table:
     if any(each.interval for each in scored):
         columns[f"{100 * ranking.confidence:g}% interval"] = _interval
     columns["random weights"] = twin
+    if any(each.best_layer for each in scored):
+        columns["best layer"] = lambda row: _best(row, ranking.score)
     for name in others:
         columns[name.removesuffix("_accuracy").replace("_", " ")] = partial(_other, name)
     if any(each.examples != ranking.examples for each in scored if each.examples):
@@ -116,6 +118,10 @@ def _score(row: Candidate, ranking: Ranking) -> str:
 
 def _interval(row: Candidate) -> str:
     return f"{row.interval[0]:.3f}, {row.interval[1]:.3f}" if row.interval else "-"
+
+
+def _best(row: Candidate, score: str) -> str:
+    return f"{row.best_layer[score]:.3f}" if score in row.best_layer else "-"
 
 
 def _other(name: str, row: Candidate) -> str:

@@ -32,6 +32,9 @@ def ranking_cells(report: Report) -> Cells:
         ("Kind", True, [row.kind for row in every]),
         (title(ranking.score), False, [value(row.scores, ranking.score) for row in every]),
     ]
+    if any(row.best_layer for row in every):
+        best = [value(row.best_layer, ranking.score) for row in every]
+        columns.append((f"{title(ranking.score)}, best layer", False, best))
     if any(row.interval for row in every):
         level = f"{100 * ranking.confidence:g}% interval"
         columns.append((level, False, [_ends(row.interval) for row in every]))

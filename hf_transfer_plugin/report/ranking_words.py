@@ -63,11 +63,12 @@ def ranking_sentence(report: Report) -> str:
     text += _tie_words(ranking)
     rival = best_rival(ranking)
     if rival is not None:
-        against = rival.scores[ranking.score]
-        beats = "beats" if score > against else "does not beat"
+        against, own = rival.scores[ranking.score], best.against(rival, ranking.score)
+        subject = "It" if own == score else f"Its best layer ({number(own)})"
+        beats = "beats" if own > against else "does not beat"
         relation = "cannot be told from" if rival.against_best == "level" else beats
         text += (
-            f" It {relation} the best comparison without transfer, "
+            f" {subject} {relation} the best comparison without transfer, "
             f"{display_name(rival.checkpoint)} ({number(against)})."
         )
     used = report.transfer.plan.checkpoint

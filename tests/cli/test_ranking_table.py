@@ -73,6 +73,15 @@ def test_every_number_is_there(width: int) -> None:
     assert "-0.084" in (row := text[text.index("tfidf") :]) and "9.4" not in row
 
 
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_best_layer_has_a_column_where_each_is_scored(width: int) -> None:
+    made = _ranking()
+    first = replace(made.candidates[0], best_layer={"logme": 0.4321, "h_score": 9.0})
+    text = _printed(replace(made, candidates=(first, *made.candidates[1:])), width)
+    assert all(len(line) <= width for line in text.splitlines()) and "…" not in text
+    assert "0.432" in text and "layer" in text and "layer" not in _printed(made, width)
+
+
 def test_notes_say_how_to_read_it() -> None:
     notes = "\n".join(ranking_notes(_ranking()))
     assert "* cannot be told from the best at 90% confidence" in notes

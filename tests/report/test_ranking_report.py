@@ -62,6 +62,16 @@ def test_words_name_the_tie_and_the_rival_that_noise_leaves(ranking: Ranking) ->
     assert rival is not None and rival.checkpoint == "tfidf-logistic"
 
 
+def test_a_baseline_without_a_network_meets_the_best_layer(ranking: Ranking) -> None:
+    first, *rest = ranking.candidates
+    layered = replace(first, best_layer={ranking.score: 0.95})
+    made = _with(replace(ranking, candidates=(layered, *rest)))
+    assert "Its best layer (0.950) cannot be told from" in ranking_sentence(made)
+    cells = ranking_cells(made)
+    columns = dict(zip(cells.head, zip(*cells.rows, strict=True), strict=True))
+    assert columns[f"{ranking.score.replace('_', ' ')}, best layer"][:2] == ("0.950", "–")
+
+
 def test_the_table_shows_what_is_known(ranking: Ranking) -> None:
     cells = ranking_cells(_with(ranking))
     columns = dict(zip(cells.head, zip(*cells.rows, strict=True), strict=True))
