@@ -30,7 +30,7 @@ from hf_transfer_plugin.records import Plan, Ranking, Report, RunResult, Verdict
 from hf_transfer_plugin.report import report_files
 from hf_transfer_plugin.report.chart_profile import profile_chart
 from hf_transfer_plugin.select.profile import PROFILE_SCORE, check_profile_score, layer_profile
-from hf_transfer_plugin.select.ranking import rank_checkpoints
+from hf_transfer_plugin.select.ranking import DEFAULT_SCORES, rank_checkpoints
 from hf_transfer_plugin.select.stored_ranking import stored_ranking
 from hf_transfer_plugin.serialization import Record, write_atomic
 from hf_transfer_plugin.train import run
@@ -108,10 +108,11 @@ class Line:
         revisions: dict[str, str] = {}
         if config.checkpoint and config.revision:
             revisions[config.checkpoint] = config.revision
+        scores = config.rank_scores or DEFAULT_SCORES[config.task]
         sample = (config.rank_examples, config.data.seed)
         sure = (config.rank_confidence, config.rank_halving)
         reading = (config.data.max_length, config.data.image_size)
-        asked = (data.summary.fingerprint, config.ranked(), revisions, config.rank_scores)
+        asked = (data.summary.fingerprint, config.ranked(), revisions, scores)
         request = sha256(json.dumps((*asked, *sample, *sure, *reading)).encode()).hexdigest()[:16]
 
         def make(parts: Path) -> Ranking:
@@ -119,7 +120,7 @@ class Line:
                 config.ranked(),
                 data,
                 task=config.task,
-                scores=config.rank_scores,
+                scores=scores,
                 examples=config.rank_examples,
                 seed=config.data.seed,
                 confidence=config.rank_confidence,

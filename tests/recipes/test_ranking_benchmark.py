@@ -14,11 +14,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hf_transfer_plugin.select.ranking import DEFAULT_SCORES
+
 BENCHMARKS = Path(__file__).parents[2] / "recipes" / "benchmarks"
 WORDS = ("apple", "river", "music", "engine", "winter", "paper")
 CANDIDATES = ("minilm-1-layer", "minilm-2-layers")
-SCORES = ("knn_accuracy", "logme", "h_score", "linear_probe_accuracy", "gbc", "nleep")
-SETS = ("knn_accuracy", "logme")
+SCORES = ("logme", "h_score", "knn_accuracy", "linear_probe_accuracy", "gbc", "nleep")
+SETS = ("logme", "knn_accuracy")
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -153,6 +155,12 @@ def test_candidates_within_the_noise_of_the_best(modules: None) -> None:
     assert within_noise([best, close], 0.01).tolist() == [True, True]
     far = best & (np.arange(400) % 4 > 0)
     assert within_noise([best, far], 0.01).tolist() == [True, False]
+
+
+def test_the_default_order_is_that_of_the_package(modules: None) -> None:
+    from ranking_comparison.plan import KINDS, ORDERING
+
+    assert {kind: DEFAULT_SCORES[task][0] for kind, task in KINDS.items()} == ORDERING
 
 
 def test_one_fine_tuning_foretells_the_next_only_so_well(modules: None) -> None:

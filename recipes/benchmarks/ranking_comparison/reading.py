@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranking_comparison.lines import Lines
-from ranking_comparison.plan import CANDIDATES, FEATURE_SCORES, TARGETS
+from ranking_comparison.plan import CANDIDATES, FEATURE_SCORES, ORDERING, TARGETS
 
 __all__ = ["Measured", "gathered", "seed_deviation"]
 
@@ -110,7 +110,7 @@ def _measured(
 
 def _require_agreement(lines: Lines, target: str, sets: dict[str, tuple[str, ...]]) -> None:
     """Require that `rank_checkpoints` says what the parts that it is made of say."""
-    own = FEATURE_SCORES[0]
+    own = ORDERING[TARGETS[target].kind]
     if ("ranking", target) not in lines:
         return
     ranking, scores = lines["ranking", target], lines["scores", target]["scores"]
