@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from hf_transfer_plugin.command_session import session
     from hf_transfer_plugin.config import RunConfig, load_config
     from hf_transfer_plugin.data import load_data
+    from hf_transfer_plugin.decide.candidates import judge_all
     from hf_transfer_plugin.decide.controls import controls
     from hf_transfer_plugin.decide.verdict import judge
     from hf_transfer_plugin.errors import TransferError
@@ -30,8 +31,10 @@ if TYPE_CHECKING:
     from hf_transfer_plugin.records import (
         Candidate,
         Choice,
+        ClassVerdict,
         DataSpec,
         DataSummary,
+        HiddenHarm,
         Phase,
         Plan,
         Ranking,
@@ -49,11 +52,13 @@ if TYPE_CHECKING:
 __all__ = [
     "Candidate",
     "Choice",
+    "ClassVerdict",
     "DataSpec",
     "DataSummary",
     "Explanation",
     "FreezingCallback",
     "FreezingSchedule",
+    "HiddenHarm",
     "LayerGroup",
     "LayerGroups",
     "LayerProfile",
@@ -74,6 +79,7 @@ __all__ = [
     "controls",
     "explain",
     "judge",
+    "judge_all",
     "last_complete_checkpoint",
     "layer_groups",
     "layer_profile",
@@ -96,6 +102,7 @@ _HOMES = {
     "callbacks.prefix_caching": ("PrefixCache", "PrefixUse", "prefix_cache"),
     "config": ("RunConfig", "load_config"),
     "data": ("load_data",),
+    "decide.candidates": ("judge_all",),
     "decide.controls": ("controls",),
     "decide.verdict": ("judge",),
     "errors": ("TransferError",),
@@ -108,8 +115,10 @@ _HOMES = {
     "records": (
         "Candidate",
         "Choice",
+        "ClassVerdict",
         "DataSpec",
         "DataSummary",
+        "HiddenHarm",
         "Phase",
         "Plan",
         "Ranking",

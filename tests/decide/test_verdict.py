@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from hf_transfer_plugin.decide.verdict import judge, outcome_of
+from hf_transfer_plugin.decide.outcomes import outcome_of
+from hf_transfer_plugin.decide.verdict import judge
 from hf_transfer_plugin.errors import ConfigError
 from hf_transfer_plugin.records import Verdict
 from tests.decide.results import result
