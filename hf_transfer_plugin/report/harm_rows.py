@@ -85,8 +85,8 @@ def hidden_sentence(report: Report) -> str:
     return (
         f"{found.lost} of {found.examples} test examples ({share}) are answered right by "
         f"“{one_line(verdict.baseline)}” and wrong by transfer in {seeds}. The other way round it "
-        f"is {found.won} ({won}). Noise alone would give about {number(found.expected, 1)} "
-        f"({noise}) each way, as much as the control's own seeds differ."
+        f"is {found.won} ({won}). If transfer were only more seeds of that control, each would be "
+        f"about {number(found.expected, 1)} ({noise})."
     )
 
 

@@ -55,7 +55,7 @@ def test_hidden_harm_is_counted_beside_noise(report: Report) -> None:
     share = f"{100 * hidden.lost / 300:.1f}%"
     assert text.startswith(f"{hidden.lost} of 300 test examples ({share}) are answered right by ")
     assert "“from-scratch” and wrong by transfer in most of the 5 seeds" in text
-    assert f"Noise alone would give about {hidden.expected:.1f} " in text
+    assert f"more seeds of that control, each would be about {hidden.expected:.1f} " in text
     none = replace(report, verdict=replace(report.verdict, hidden=None))
     assert "were not compared" in hidden_sentence(none)
     assert hidden_cells(none) is None
@@ -77,7 +77,7 @@ def test_page_and_card_say_so(harmed: Report) -> None:
     assert f'<th scope="row" class="words">{first}</th>' in page
     assert "## Harm behind the mean" in card and f"\n| {first} | " in card
     for text in (page, card):
-        assert "Noise alone would give about" in text and "▼ harmed" in text
+        assert "more seeds of that control" in text and "▼ harmed" in text
 
 
 def test_a_report_that_was_looked_at_says_so(report: Report) -> None:
