@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,13 +85,12 @@ def _sentence(verdict: Verdict) -> str:
 
 
 def _difference(verdict: Verdict) -> str:
-    if not (isfinite(verdict.lower) and isfinite(verdict.upper)):
+    from hf_transfer_plugin.report.words import has_interval, interval_name
+
+    if not has_interval(verdict):
         return f"{verdict.difference:+.4f}, no interval yet: too few seeds"
-    kind = "anytime-valid interval" if verdict.sequential else "interval"
-    return (
-        f"{verdict.difference:+.4f}, {verdict.confidence:.0%} {kind} "
-        f"[{verdict.lower:+.4f}, {verdict.upper:+.4f}]"
-    )
+    bounds = f"[{verdict.lower:+.4f}, {verdict.upper:+.4f}]"
+    return f"{verdict.difference:+.4f}, {interval_name(verdict)} {bounds}"
 
 
 def show_result(report: Report, folder: Path) -> None:

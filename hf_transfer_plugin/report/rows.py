@@ -14,6 +14,7 @@ from hf_transfer_plugin.report.evidence import (
 from hf_transfer_plugin.report.names import one_line
 from hf_transfer_plugin.report.words import (
     has_interval,
+    interval_name,
     metric_name,
     number,
     percent,
@@ -76,11 +77,10 @@ def result_cells(report: Report) -> Cells:
         if has_interval(against):
             interval = f"{points(against.lower)} to {points(against.upper)}"
         rows.append((name, mean, points(against.difference), interval, against.outcome, seconds))
-    level = f"{100 * verdict.confidence:g}% interval"
     metric = f"Test {metric_name(verdict.metric)}, mean ± sd"
     return Cells(
         "Transfer and every control over the seeds. Differences are transfer − control, in points.",
-        ("Plan", metric, "Difference", level, "Outcome", "Seconds"),
+        ("Plan", metric, "Difference", interval_name(verdict), "Outcome", "Seconds"),
         rows,
         marked=tuple(index for index, row in enumerate(rows) if row[4] == "harmed"),
         text_columns=(4,),

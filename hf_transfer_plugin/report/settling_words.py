@@ -11,8 +11,8 @@ def settle_words(verdict: Verdict) -> str:
     """Return how many seeds or test examples would settle it; empty when it is settled."""
     if verdict.outcome != "inconclusive":
         return ""
-    seeds = verdict.seeds_needed and f"{verdict.seeds_needed:,} seeds"
-    examples = verdict.examples_needed and f"{verdict.examples_needed:,} test examples"
+    seeds = verdict.seeds_needed and f"{_rounded(verdict.seeds_needed)} seeds"
+    examples = verdict.examples_needed and f"{_rounded(verdict.examples_needed)} test examples"
     if not (seeds or examples):
         return "More seeds or test examples would tell."
     condition = "if mean and spread stay as they are"
@@ -20,6 +20,11 @@ def settle_words(verdict: Verdict) -> str:
         return f"More seeds alone would not settle it: about {examples} in all would, {condition}."
     both = " and ".join(each for each in (seeds, examples) if each)
     return f"About {both} in all would settle it, {condition}."
+
+
+def _rounded(count: int) -> str:
+    """Return a number with two digits that mean something: it is an estimate."""
+    return f"{round(count, 2 - len(str(count))) if count >= 100 else count:,}"
 
 
 def basis_words(verdict: Verdict) -> str:

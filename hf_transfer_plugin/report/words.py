@@ -13,6 +13,7 @@ __all__ = [
     "counted",
     "go_words",
     "has_interval",
+    "interval_name",
     "interval_words",
     "margin_words",
     "metric_name",
@@ -66,9 +67,13 @@ def interval_words(verdict: Verdict) -> str:
     """Return the interval of a verdict, such as "95% interval +1.0 to +2.0 points"."""
     if not has_interval(verdict):
         return "no interval: too few seeds"
-    level = f"{100 * verdict.confidence:.4g}%"
+    return f"{interval_name(verdict)} {points(verdict.lower)} to {points(verdict.upper)} points"
+
+
+def interval_name(verdict: Verdict) -> str:
+    """Return level and kind of the interval, such as "95% interval"."""
     kind = "anytime-valid interval" if verdict.sequential else "interval"
-    return f"{level} {kind} {points(verdict.lower)} to {points(verdict.upper)} points"
+    return f"{100 * verdict.confidence:.3g}% {kind}"
 
 
 def margin_words(verdict: Verdict) -> str:

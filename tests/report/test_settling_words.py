@@ -18,7 +18,7 @@ OPEN = judge([0.87, 0.86, 0.85], [0.85, 0.86, 0.84])
     ("seeds", "examples", "words"),
     [
         (12, None, "About 12 seeds in all would settle it, if mean and spread stay as they are."),
-        (1200, 900, "About 1,200 seeds and 900 test examples in all would settle it, if "),
+        (1234, 904, "About 1,200 seeds and 900 test examples in all would settle it, if "),
         (None, 900, "More seeds alone would not settle it: about 900 test examples in all would"),
         (None, None, "More seeds or test examples would tell."),
     ],
