@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from hf_transfer_plugin.command_session import session
     from hf_transfer_plugin.config import RunConfig, load_config
     from hf_transfer_plugin.data import load_data
+    from hf_transfer_plugin.decide.candidates import judge_all
     from hf_transfer_plugin.decide.controls import controls
+    from hf_transfer_plugin.decide.sequential import anytime_interval
     from hf_transfer_plugin.decide.verdict import judge
     from hf_transfer_plugin.errors import TransferError
     from hf_transfer_plugin.explaining import Explanation, explain
@@ -30,8 +32,10 @@ if TYPE_CHECKING:
     from hf_transfer_plugin.records import (
         Candidate,
         Choice,
+        ClassVerdict,
         DataSpec,
         DataSummary,
+        HiddenHarm,
         Phase,
         Plan,
         Ranking,
@@ -45,15 +49,18 @@ if TYPE_CHECKING:
     from hf_transfer_plugin.select.ranking import rank_checkpoints
     from hf_transfer_plugin.select.source_distance import SourceDistance, source_distance
     from hf_transfer_plugin.train import run
+    from hf_transfer_plugin.until_settled import judge_until_settled
 
 __all__ = [
     "Candidate",
     "Choice",
+    "ClassVerdict",
     "DataSpec",
     "DataSummary",
     "Explanation",
     "FreezingCallback",
     "FreezingSchedule",
+    "HiddenHarm",
     "LayerGroup",
     "LayerGroups",
     "LayerProfile",
@@ -71,9 +78,12 @@ __all__ = [
     "TransferError",
     "Verdict",
     "__version__",
+    "anytime_interval",
     "controls",
     "explain",
     "judge",
+    "judge_all",
+    "judge_until_settled",
     "last_complete_checkpoint",
     "layer_groups",
     "layer_profile",
@@ -96,7 +106,9 @@ _HOMES = {
     "callbacks.prefix_caching": ("PrefixCache", "PrefixUse", "prefix_cache"),
     "config": ("RunConfig", "load_config"),
     "data": ("load_data",),
+    "decide.candidates": ("judge_all",),
     "decide.controls": ("controls",),
+    "decide.sequential": ("anytime_interval",),
     "decide.verdict": ("judge",),
     "errors": ("TransferError",),
     "explaining": ("Explanation", "explain"),
@@ -108,8 +120,10 @@ _HOMES = {
     "records": (
         "Candidate",
         "Choice",
+        "ClassVerdict",
         "DataSpec",
         "DataSummary",
+        "HiddenHarm",
         "Phase",
         "Plan",
         "Ranking",
@@ -125,6 +139,7 @@ _HOMES = {
     "select.source_distance": ("SourceDistance", "source_distance"),
     "command_session": ("session",),
     "train": ("run",),
+    "until_settled": ("judge_until_settled",),
 }
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}
 

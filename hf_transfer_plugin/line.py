@@ -25,6 +25,7 @@ from hf_transfer_plugin.environment import environment
 from hf_transfer_plugin.errors import RecordError
 from hf_transfer_plugin.explaining import Explanation, explain
 from hf_transfer_plugin.layer_profile_record import LayerProfile
+from hf_transfer_plugin.look_records import Looks
 from hf_transfer_plugin.processes import is_first, wait_for_all
 from hf_transfer_plugin.records import Plan, Ranking, Report, RunResult, Verdict
 from hf_transfer_plugin.report import report_files
@@ -170,12 +171,40 @@ class Line:
         return found
 
     def plan(self) -> Plan:
-        """Return the plan (HOW) of the transfer; plan.json in an opened folder as it is."""
+        """Return the plan (HOW) of the transfer; plan.json in an opened folder as it is.
+
+        It has the seeds that looks at the same plan have added.
+        """
         if self._plan is None:
-            self._plan = self.config.plan(self.rank())
+            plan, held = self.config.plan(self.rank()), self._held_looks()
+            added = held is not None and held.planned == plan.seeds and held.fits(plan)
+            self._plan = held.plan if held is not None and added else plan
             if is_first():
                 self._plan.save(self.folder / Plan.file_name)
         return self._plan
+
+    def replan(self, plan: Plan) -> None:
+        """Go on with the same plan with more seeds; looks.json and plan.json say so first."""
+        if (held := self.looks()) is not None:
+            self.store_looks(replace(held, plan=plan))
+        if is_first():
+            plan.save(self.folder / Plan.file_name)
+        self._plan, self._results = plan, None
+
+    def looks(self) -> Looks | None:
+        """Return the looks at this plan, if seeds were ever added until it was settled."""
+        held = self._held_looks()
+        return held if held is not None and held.fits(self.plan()) else None
+
+    def store_looks(self, looks: Looks) -> None:
+        """Write looks.json."""
+        if is_first():
+            looks.save(self.folder / Looks.file_name)
+        wait_for_all()
+
+    def _held_looks(self) -> Looks | None:
+        path = self.folder / Looks.file_name
+        return Looks.load(path) if path.is_file() else None
 
     def explain(self) -> Explanation:
         """Say what the plan will do and cost; an unfit schedule is found here."""
@@ -211,8 +240,13 @@ class Line:
     def judge(self) -> Verdict:
         """Judge (WHEN) transfer minus control, with its interval."""
         transfer, *controls = self.run()
-        margin, confidence = self.config.margin, self.config.confidence
-        verdict = judge(transfer, controls, margin=margin, confidence=confidence)
+        verdict = judge(
+            transfer,
+            controls,
+            margin=self.config.margin,
+            confidence=self.config.confidence,
+            sequential=self.looks() is not None,
+        )
         if is_first():
             verdict.save(self.folder / Verdict.file_name)
         return verdict

@@ -13,13 +13,16 @@ from hf_transfer_plugin.data_records import DataSpec, DataSummary, Task
 from hf_transfer_plugin.phases import Choice, Phase, Transition
 from hf_transfer_plugin.ranking_records import Candidate, Ranking
 from hf_transfer_plugin.serialization import Record
+from hf_transfer_plugin.verdict_records import ClassVerdict, HiddenHarm, Outcome
 
 __all__ = [
     "Candidate",
     "Choice",
+    "ClassVerdict",
     "CurvePoint",
     "DataSpec",
     "DataSummary",
+    "HiddenHarm",
     "Outcome",
     "Phase",
     "Plan",
@@ -31,8 +34,6 @@ __all__ = [
     "Transition",
     "Verdict",
 ]
-
-Outcome = Literal["helped", "harmed", "equivalent", "inconclusive"]
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,15 @@ class Verdict(Record):
         item_interval: bootstrap over test examples, or None without predictions.
         seeds: number of paired seeds.
         baseline: name of the control.
-        others: verdicts against the other controls.
+        others: verdicts against the other controls, each at `confidence` on its own.
+        sequential: the interval over seeds holds however often one looked (`anytime_interval`).
+        family: candidates judged together; `confidence` is then that of this one's step.
+        seeds_needed: estimate of the paired seeds that would settle it, where the interval over
+            seeds is what leaves it open; None too where 10,000 would not do.
+        examples_needed: the same of test examples, where the interval over them leaves it open.
+        classes: recall of each class with test examples, in label order; empty without paired
+            predictions.
+        hidden: test examples lost and won behind the mean; None without paired predictions.
     """
 
     file_name = "verdict.json"
@@ -184,6 +193,12 @@ class Verdict(Record):
     seed_interval: tuple[float, float] | None = None
     item_interval: tuple[float, float] | None = None
     others: tuple[Verdict, ...] = ()
+    sequential: bool = False
+    family: int = 1
+    seeds_needed: int | None = None
+    examples_needed: int | None = None
+    classes: tuple[ClassVerdict, ...] = ()
+    hidden: HiddenHarm | None = None
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ ROOT = Path(hf_transfer_plugin.__file__).parent
 # Each layer may import the layers before it, and itself.
 LAYERS = (
     {"version", "errors", "redaction", "strict_yaml", "serialization", "phases", "records"}
-    | {"data_records", "layer_profile_record", "ranking_records"},
+    | {"data_records", "layer_profile_record", "look_records", "ranking_records"}
+    | {"verdict_records"},
     {"terminal", "samples", "metrics", "processes", "layers", "layer_discovery", "layer_placement"}
     | {"layer_wrappers", "checkpoints", "data"},
     {"prefix"},
@@ -20,7 +21,7 @@ LAYERS = (
     | {"explanation", "explanation_picture", "explanation_table", "phase_costs", "run_settings"}
     | {"step_work"},
     {"train"},
-    {"config", "line", "command_session"},
+    {"config", "line", "command_session", "until_settled"},
     {"cli"},
 )
 APART = ("select", "decide", "adapt", "report")

@@ -18,6 +18,7 @@ from tests.callbacks.tiny import bert_config, examples, tensors
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PREFIX = (ROOT / "docs" / "prefix.md").read_text(encoding="utf-8")
+VERDICT = (ROOT / "docs" / "verdict.md").read_text(encoding="utf-8")
 SCHEDULES = (ROOT / "docs" / "schedules.md").read_text(encoding="utf-8")
 
 
@@ -52,6 +53,12 @@ def test_the_frozen_prefix(
     args = TrainingArguments(str(tmp_path), num_train_epochs=3, use_cpu=True, disable_tqdm=True)
     exec(code, {"model": model, "args": args, "train": examples(model)})
     assert "before='bert.pooler', reason='', rows=16" in capsys.readouterr().out
+
+
+def test_several_candidates(capsys: pytest.CaptureFixture[str]) -> None:
+    (code,) = _blocks("python", VERDICT)
+    exec(code, {})
+    assert capsys.readouterr().out.splitlines() == ["minilm helped 0.975", "bert equivalent 0.950"]
 
 
 def test_the_config_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,15 @@ from hf_transfer_plugin.records import Ranking, Report, Verdict
 if TYPE_CHECKING:
     from hf_transfer_plugin.explaining import Explanation
 
-__all__ = ["say", "show_demo", "show_explanation", "show_ranking", "show_result", "show_verdict"]
+__all__ = [
+    "say",
+    "show_demo",
+    "show_explanation",
+    "show_look",
+    "show_ranking",
+    "show_result",
+    "show_verdict",
+]
 
 
 def say(text: str) -> None:
@@ -51,18 +59,38 @@ def show_explanation(explanation: Explanation) -> None:
 
 
 def show_verdict(verdict: Verdict) -> None:
-    """Print the verdict in one sentence for each control."""
+    """Print the verdict in one sentence for each control, and what would settle an open one."""
+    from hf_transfer_plugin.report.settling_words import settle_words
+
     for each in (verdict, *verdict.others):
         say(_sentence(each))
+    if verdict.outcome == "inconclusive":
+        say(settle_words(verdict))
+
+
+def show_look(verdict: Verdict) -> None:
+    """Print where a comparison stands that adds seeds until it is settled."""
+    from hf_transfer_plugin.report.settling_words import settle_words
+
+    here = f"look at {verdict.seeds} seeds: {verdict.outcome}, {_difference(verdict)}"
+    say(f"{here}. {settle_words(verdict)}".rstrip(". "))
 
 
 def _sentence(verdict: Verdict) -> str:
     return (
         f"{verdict.outcome} against {verdict.baseline}: {verdict.metric} "
-        f"{verdict.difference:+.4f}, {verdict.confidence:.0%} interval "
-        f"[{verdict.lower:+.4f}, {verdict.upper:+.4f}], {verdict.seeds} paired seeds, "
+        f"{_difference(verdict)}, {verdict.seeds} paired seeds, "
         f"{'go' if verdict.go else 'no go'} at margin {verdict.margin:g}"
     )
+
+
+def _difference(verdict: Verdict) -> str:
+    from hf_transfer_plugin.report.words import has_interval, interval_name
+
+    if not has_interval(verdict):
+        return f"{verdict.difference:+.4f}, no interval yet: too few seeds"
+    bounds = f"[{verdict.lower:+.4f}, {verdict.upper:+.4f}]"
+    return f"{verdict.difference:+.4f}, {interval_name(verdict)} {bounds}"
 
 
 def show_result(report: Report, folder: Path) -> None:

@@ -7,17 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hf_transfer_plugin.decide.checks import check_level, check_margin, finite_scores
+from hf_transfer_plugin.decide.checks import check_level, finite_scores
 from hf_transfer_plugin.errors import ConfigError, DataError
 
 __all__ = [
     "item_bootstrap_interval",
     "paired_t_interval",
-    "seeds_to_settle",
+    "student_half_width",
     "unpaired_t_interval",
 ]
-
-MOST_SEEDS = 10_000
 
 
 def paired_t_interval(differences: Sequence[float], confidence: float) -> tuple[float, float]:
@@ -137,47 +135,21 @@ def item_bootstrap_interval(
     return float(lower), float(upper)
 
 
-def seeds_to_settle(differences: Sequence[float], margin: float, confidence: float) -> int | None:
-    """Estimate how many paired seeds would end an inconclusive comparison.
-
-    Assumes that mean and standard deviation stay as they are, so it is a plan, not a promise;
-    and it knows only the interval over seeds: the one over test examples shrinks with more test
-    examples alone.
+def student_half_width(error: float, freedom: float, confidence: float) -> float:
+    """Return half the width of Student's two-sided interval.
 
     Args:
-        differences: [seeds], transfer - control; at least two.
-        margin: in units of the metric.
+        error: standard error of the estimate.
+        freedom: degrees of freedom.
         confidence: in (0, 1).
-
-    Returns:
-        Smallest total number of seeds, no fewer than there are, at which the interval excludes
-        zero or fits inside the margin; None when 10,000 are not enough.
     """
-    check_level(confidence)
-    check_margin(margin)
-    values = finite_scores(differences, "differences")
-    mean, deviation = abs(float(values.mean())), float(values.std(ddof=1))
+    from scipy.special import stdtrit
 
-    def settled(seeds: int) -> bool:
-        lower, upper = _around(mean, deviation / np.sqrt(seeds), seeds - 1.0, confidence)
-        return lower > 0.0 or (-margin < lower and upper < margin)
-
-    if not settled(MOST_SEEDS):
-        return None
-    fewest, enough = len(values), max(MOST_SEEDS, len(values))
-    while fewest < enough:  # the interval only shrinks with more seeds
-        middle = (fewest + enough) // 2
-        if settled(middle):
-            enough = middle
-        else:
-            fewest = middle + 1
-    return enough
+    return float(stdtrit(freedom, (1.0 + confidence) / 2.0)) * float(error)
 
 
 def _around(centre: float, error: float, freedom: float, confidence: float) -> tuple[float, float]:
-    from scipy.special import stdtrit
-
-    half = float(stdtrit(freedom, (1.0 + confidence) / 2.0)) * float(error)
+    half = student_half_width(error, freedom, confidence)
     return centre - half, centre + half
 
 

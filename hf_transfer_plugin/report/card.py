@@ -10,6 +10,7 @@ from hf_transfer_plugin.records import Report
 from hf_transfer_plugin.report import markdown
 from hf_transfer_plugin.report.canvas import Chart
 from hf_transfer_plugin.report.evidence import class_rows, kept_seed, spread
+from hf_transfer_plugin.report.harm_rows import harmed_classes, hidden_cells, hidden_sentence
 from hf_transfer_plugin.report.metadata import card_metadata
 from hf_transfer_plugin.report.names import display_name, hub_model, one_line
 from hf_transfer_plugin.report.page import templates
@@ -17,10 +18,10 @@ from hf_transfer_plugin.report.public import public_report
 from hf_transfer_plugin.report.ranking_words import ranking_sentence
 from hf_transfer_plugin.report.rows import (
     data_cells,
-    hidden_sentence,
     how_sentences,
     result_cells,
 )
+from hf_transfer_plugin.report.settling_words import basis_words
 from hf_transfer_plugin.report.words import (
     go_words,
     interval_words,
@@ -61,7 +62,10 @@ def model_card(report: Report, charts: Mapping[str, Chart], model_url: str | Non
             what=ranking_sentence(report),
             results=result_cells(report),
             published=_published(report),
+            basis=basis_words(verdict),
             hidden=hidden_sentence(report),
+            hidden_table=hidden_cells(report),
+            harmed_table=harmed_classes(report),
             use=_use(report),
             limits=_limits(report),
             data_name=display_name(report.data.path),

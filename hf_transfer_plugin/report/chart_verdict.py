@@ -18,7 +18,7 @@ from hf_transfer_plugin.report.canvas import (
     png,
 )
 from hf_transfer_plugin.report.names import one_line
-from hf_transfer_plugin.report.words import interval_words, metric_name, points
+from hf_transfer_plugin.report.words import interval_name, interval_words, metric_name, points
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -88,7 +88,7 @@ def verdict_chart(report: Report) -> Chart:
     legend(figure, handles, columns=len(handles))
     caption = (
         "Right of zero, transfer is better. "
-        f"Bars: {100 * main.confidence:g}% interval. Grey: differences too small to matter."
+        f"Bars: {interval_name(main)}. Grey: differences too small to matter."
     )
     return Chart("Transfer against its controls", caption, _alt(report), png(figure))
 

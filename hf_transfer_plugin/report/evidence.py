@@ -10,15 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hf_transfer_plugin.errors import RecordError
-from hf_transfer_plugin.records import Report, RunResult, SeedResult, Verdict
+from hf_transfer_plugin.records import ClassVerdict, Report, RunResult, SeedResult, Verdict
 
 __all__ = [
     "ClassRow",
-    "HiddenHarm",
+    "HiddenExample",
     "Spread",
     "class_rows",
     "confusion",
-    "hidden_harm",
+    "hidden_examples",
     "kept_seed",
     "primary_control",
     "recalls",
@@ -51,31 +51,32 @@ class ClassRow:
     Attributes:
         support: test examples of the class.
         transfer, control: recall in [0, 1], NaN without test examples or predictions.
-        harmed: transfer's recall is below the control's by more than the margin.
+        judged: the verdict on this class, where there is one.
+        harmed: judged so; or not judged, and transfer's recall is below the control's by more
+            than the margin.
     """
 
     name: str
     support: int
     transfer: float
     control: float
+    judged: ClassVerdict | None
     harmed: bool
 
 
 @dataclass(frozen=True)
-class HiddenHarm:
-    """Test examples on which transfer and the control disagree in more than half of the seeds.
+class HiddenExample:
+    """A test example that transfer loses, with what most seeds answer.
 
     Attributes:
-        lost: the control is right and transfer is wrong.
-        won: transfer is right and the control is wrong.
-        examples: number of test examples.
-        seeds: number of paired seeds.
+        number: in the test split, from 0.
+        truth, transfer, control: names of classes.
     """
 
-    lost: int
-    won: int
-    examples: int
-    seeds: int
+    number: int
+    truth: str
+    transfer: str
+    control: str
 
 
 def spread(values: Sequence[float], confidence: float = 0.95) -> Spread:
@@ -143,36 +144,41 @@ def class_rows(report: Report) -> list[ClassRow]:
     ours = recalls(report.transfer)
     comparable = control is not None and len(control.class_names) == len(names)
     theirs = recalls(control) if control is not None and comparable else np.full(len(names), np.nan)
-    margin = report.verdict.margin
-    return [
-        ClassRow(name, int(count), float(a), float(b), bool(a - b < -margin))
-        for name, count, a, b in zip(names, support, ours, theirs, strict=False)
-    ]
+    judged = {each.name: each for each in report.verdict.classes}
+    rows = []
+    for name, count, a, b in zip(names, support, ours, theirs, strict=False):
+        found = judged.get(name)
+        below = bool(a - b < -report.verdict.margin)
+        harmed = found.outcome == "harmed" if found else below
+        rows.append(ClassRow(name, int(count), float(a), float(b), found, harmed))
+    return rows
 
 
-def hidden_harm(report: Report) -> HiddenHarm | None:
-    """Count the test examples that transfer loses to (and wins from) the primary control.
+def hidden_examples(report: Report, most: int) -> list[HiddenExample]:
+    """Return the first test examples that transfer loses, the worst first.
 
-    Returns:
-        None when there are no paired predictions of the same test examples.
+    Args:
+        report: what the run gave.
+        most: how many at most.
     """
-    control = primary_control(report)
-    if control is None or not control.labels or control.labels != report.transfer.labels:
-        return None
-    labels = np.asarray(control.labels, dtype=int)
-    theirs = {seed.seed: seed.predictions for seed in control.seeds}
-    pairs = [
-        (seed.predictions, theirs[seed.seed])
-        for seed in report.transfer.seeds
-        if len(seed.predictions) == len(labels) == len(theirs.get(seed.seed, ()))
+    control, hidden = primary_control(report), report.verdict.hidden
+    if control is None or hidden is None:
+        return []
+    names, labels = report.transfer.class_names, report.transfer.labels
+    return [
+        HiddenExample(
+            number,
+            names[labels[number]],
+            names[_most_frequent(report.transfer, number)],
+            names[_most_frequent(control, number)],
+        )
+        for number in hidden.lost_examples[:most]
     ]
-    if not pairs:
-        return None
-    ours_right = np.asarray([pair[0] for pair in pairs], dtype=int) == labels
-    theirs_right = np.asarray([pair[1] for pair in pairs], dtype=int) == labels
-    lost = (theirs_right & ~ours_right).mean(axis=0) > 0.5
-    won = (ours_right & ~theirs_right).mean(axis=0) > 0.5
-    return HiddenHarm(int(lost.sum()), int(won.sum()), len(labels), len(pairs))
+
+
+def _most_frequent(result: RunResult, example: int) -> int:
+    """Return the class that most seeds predict for a test example."""
+    return int(np.bincount([seed.predictions[example] for seed in result.seeds]).argmax())
 
 
 def confusion(result: RunResult) -> NDArray[np.int64] | None:

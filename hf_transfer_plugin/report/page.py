@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING
 
 from hf_transfer_plugin.records import Report
 from hf_transfer_plugin.report.canvas import Chart
+from hf_transfer_plugin.report.harm_rows import class_cells, hidden_cells, hidden_sentence
 from hf_transfer_plugin.report.names import display_name, one_line
 from hf_transfer_plugin.report.public import redacted_report
 from hf_transfer_plugin.report.ranking_rows import ranking_cells
 from hf_transfer_plugin.report.ranking_words import ranking_sentence
 from hf_transfer_plugin.report.rows import (
-    class_cells,
     data_cells,
-    hidden_sentence,
     how_sentences,
     mean_words,
     result_cells,
     seed_cells,
 )
+from hf_transfer_plugin.report.settling_words import basis_words
 from hf_transfer_plugin.report.words import (
     OUTCOME_WORDS,
     go_words,
@@ -94,7 +94,9 @@ def html_page(report: Report, charts: Mapping[str, Chart], model_url: str | None
             f"{mean_words(transfer, verdict.confidence)} ({_seed_words(len(transfer.seeds))}).",
             how=how_sentences(report),
             phases=len(transfer.plan.schedule),
+            basis=basis_words(verdict),
             hidden=hidden_sentence(report),
+            hidden_table=hidden_cells(report),
             results=result_cells(report),
             classes=class_cells(report),
             ranking=ranking_cells(report),

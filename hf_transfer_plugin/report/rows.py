@@ -7,17 +7,14 @@ from dataclasses import dataclass
 
 from hf_transfer_plugin.records import Report, RunResult
 from hf_transfer_plugin.report.evidence import (
-    class_rows,
-    hidden_harm,
     kept_seed,
-    primary_control,
     spread,
     verdict_against,
 )
 from hf_transfer_plugin.report.names import one_line
 from hf_transfer_plugin.report.words import (
     has_interval,
-    margin_words,
+    interval_name,
     metric_name,
     number,
     percent,
@@ -27,9 +24,7 @@ from hf_transfer_plugin.report.words import (
 
 __all__ = [
     "Cells",
-    "class_cells",
     "data_cells",
-    "hidden_sentence",
     "how_sentences",
     "mean_words",
     "result_cells",
@@ -82,62 +77,13 @@ def result_cells(report: Report) -> Cells:
         if has_interval(against):
             interval = f"{points(against.lower)} to {points(against.upper)}"
         rows.append((name, mean, points(against.difference), interval, against.outcome, seconds))
-    level = f"{100 * verdict.confidence:g}% interval"
     metric = f"Test {metric_name(verdict.metric)}, mean ± sd"
     return Cells(
         "Transfer and every control over the seeds. Differences are transfer − control, in points.",
-        ("Plan", metric, "Difference", level, "Outcome", "Seconds"),
+        ("Plan", metric, "Difference", interval_name(verdict), "Outcome", "Seconds"),
         rows,
         marked=tuple(index for index, row in enumerate(rows) if row[4] == "harmed"),
         text_columns=(4,),
-    )
-
-
-def class_cells(report: Report) -> Cells:
-    """Return recall of each class for transfer and primary control; harmed classes are marked."""
-    found = class_rows(report)
-    rows: Rows = [
-        (
-            str(index),
-            one_line(row.name),
-            str(row.support),
-            percent(row.transfer),
-            percent(row.control),
-            points(row.transfer - row.control),
-            "▼ harmed" if row.harmed else "",
-        )
-        for index, row in enumerate(found)
-    ]
-    return Cells(
-        "Recall on test, mean over seeds. Harmed: below the control by more than "
-        f"{margin_words(report.verdict)} (a difference of means, not a test).",
-        (
-            "Number",
-            "Class",
-            "Test examples",
-            "Transfer",
-            one_line(report.verdict.baseline),
-            "Difference, points",
-            "Harm",
-        ),
-        rows,
-        marked=tuple(index for index, row in enumerate(found) if row.harmed),
-        text_columns=(1, 6),
-    )
-
-
-def hidden_sentence(report: Report) -> str:
-    """Return how many test examples transfer loses to the primary control, in words."""
-    found = hidden_harm(report)
-    if found is None or not found.examples:
-        return "Single test examples cannot be compared: there are no paired predictions."
-    control = primary_control(report)
-    name = one_line(control.plan.name) if control is not None else "the control"
-    seeds = f"the majority of the {found.seeds} seeds" if found.seeds > 1 else "the one seed"
-    return (
-        f"{found.lost} of {found.examples} test examples ({percent(found.lost / found.examples)}) "
-        f"are answered right by “{name}” and wrong by transfer in {seeds}. "
-        f"The other way round it is {found.won} ({percent(found.won / found.examples)})."
     )
 
 

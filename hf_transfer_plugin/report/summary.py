@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 from hf_transfer_plugin.records import Report
 from hf_transfer_plugin.report.evidence import spread, verdict_against
 from hf_transfer_plugin.report.names import one_line
-from hf_transfer_plugin.report.words import margin_words, metric_name, percent, points
+from hf_transfer_plugin.report.words import (
+    interval_name,
+    margin_words,
+    metric_name,
+    percent,
+    points,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -31,8 +37,7 @@ def summary_table(report: Report) -> Table:
     table = Table(title=Text(one_line(report.title)), caption=Text(_caption(report)))
     table.add_column("plan")
     table.add_column(f"test {metric_name(verdict.metric)}\nmean ± sd", justify="right")
-    level = f"{100 * verdict.confidence:g}%"
-    header = Text(f"transfer − control\npoints [{level} interval]")
+    header = Text(f"transfer − control\npoints [{interval_name(verdict)}]")
     table.add_column(header, justify="right")
     table.add_column("outcome")
     table.add_column("seconds", justify="right")

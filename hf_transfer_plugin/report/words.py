@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 
-from hf_transfer_plugin.records import Phase, Verdict
+from hf_transfer_plugin.records import ClassVerdict, Phase, Verdict
 from hf_transfer_plugin.report.names import one_line
+from hf_transfer_plugin.report.settling_words import settle_words
 
 __all__ = [
     "OUTCOME_WORDS",
     "counted",
     "go_words",
     "has_interval",
+    "interval_name",
     "interval_words",
     "margin_words",
     "metric_name",
@@ -56,8 +58,8 @@ def points(value: float) -> str:
     return "0.0" if float(text) == 0 else text.replace("-", "−")
 
 
-def has_interval(verdict: Verdict) -> bool:
-    """Return whether the difference has an interval: one seed without predictions has none."""
+def has_interval(verdict: Verdict | ClassVerdict) -> bool:
+    """Return whether the difference has an interval: too few seeds have none."""
     return math.isfinite(verdict.lower) and math.isfinite(verdict.upper)
 
 
@@ -65,8 +67,13 @@ def interval_words(verdict: Verdict) -> str:
     """Return the interval of a verdict, such as "95% interval +1.0 to +2.0 points"."""
     if not has_interval(verdict):
         return "no interval: too few seeds"
-    level = f"{100 * verdict.confidence:g}%"
-    return f"{level} interval {points(verdict.lower)} to {points(verdict.upper)} points"
+    return f"{interval_name(verdict)} {points(verdict.lower)} to {points(verdict.upper)} points"
+
+
+def interval_name(verdict: Verdict) -> str:
+    """Return level and kind of the interval, such as "95% interval"."""
+    kind = "anytime-valid interval" if verdict.sequential else "interval"
+    return f"{100 * verdict.confidence:.3g}% {kind}"
 
 
 def margin_words(verdict: Verdict) -> str:
@@ -105,7 +112,7 @@ def verdict_sentence(verdict: Verdict) -> str:
         return f"It is not decided whether transfer helps: it is {size} {side} {control} {basis}."
     return (
         f"It is not decided whether transfer helps: it is {size} {side} {control}, but the "
-        f"interval leaves both open {basis}. More seeds or test examples would tell."
+        f"interval leaves both open {basis}. {settle_words(verdict)}"
     )
 
 

@@ -23,10 +23,15 @@ _READS: dict[str, tuple[Task, ...]] = {
 }
 
 
-def run_baseline(plan: Plan, data: TargetData) -> RunResult:
+def run_baseline(plan: Plan, data: TargetData, earlier: RunResult | None = None) -> RunResult:
     """Fit the baseline once; every seed has the same result, for no seed enters it.
 
     Validation chooses the strength of the regularisation.
+
+    Args:
+        plan: which baseline.
+        data: to fit and test it on.
+        earlier: its result with fewer seeds, which says all.
 
     Raises:
         ConfigError: for an unknown baseline, or one for another task.
@@ -39,6 +44,9 @@ def run_baseline(plan: Plan, data: TargetData) -> RunResult:
             expected="one of " + ", ".join(fitting),
             action="correct the control's checkpoint",
         )
+    if earlier is not None:
+        once = earlier.seeds[0]
+        return replace(earlier, plan=plan, seeds=tuple(replace(once, seed=s) for s in plan.seeds))
     start = time.perf_counter()
     model, features, weights = _majority(data) if name == "majority" else _logistic(plan, data)
     probabilities = model.predict_proba(features["test"])

@@ -69,7 +69,7 @@ def run(
         _log.info("%s: all %d seeds are there already", plan.name, len(plan.seeds))
         return done
     if plan.checkpoint.startswith(BASELINE_PREFIX):
-        done = run_baseline(plan, data)
+        done = run_baseline(plan, data, done)
         _store(done, results)
         return done
     return _train_seeds(plan, data, done, results, model_dir)

@@ -1,4 +1,4 @@
-"""Intervals against scipy, their coverage, and the plan for more seeds."""
+"""Intervals against scipy, and their coverage."""
 
 import tracemalloc
 
@@ -9,7 +9,6 @@ from scipy import stats
 from hf_transfer_plugin.decide.statistics import (
     item_bootstrap_interval,
     paired_t_interval,
-    seeds_to_settle,
     unpaired_t_interval,
 )
 from hf_transfer_plugin.errors import ConfigError, DataError
@@ -97,35 +96,6 @@ def test_the_item_bootstrap_needs_little_memory_for_many_items():
     assert peak < 40e6
 
 
-@pytest.mark.parametrize(
-    ("differences", "margin", "expected"),
-    [
-        ([0.03, 0.02, 0.025], 0.01, 3),  # settled already
-        ([0.0, 0.0, 0.0], 0.01, 3),
-        ([0.0, 0.0, 0.0], 0.0, None),  # nothing fits inside a margin of nothing
-        ([0.02, -0.02], 0.0, None),
-        ([0.03, 0.01, 0.02], 0.01, 4),
-        ([0.03, -0.01], 0.01, 34),
-    ],
-)
-def test_seeds_to_settle(differences, margin, expected):
-    assert seeds_to_settle(differences, margin, 0.95) == expected
-
-
-@pytest.mark.parametrize("mean", [0.0, 0.004, 0.012, -0.012])
-def test_seeds_to_settle_is_the_first_number_that_settles(mean):
-    base = np.array([1.0, -1.0, 0.5, -0.5])
-    differences = mean + 0.02 * base
-    found = seeds_to_settle(differences, 0.01, 0.95)
-    deviation = differences.std(ddof=1)
-
-    def settles(seeds):
-        half = stats.t.ppf(0.975, seeds - 1) * deviation / np.sqrt(seeds)
-        return abs(mean) > half or abs(mean) + half < 0.01
-
-    assert found == next(seeds for seeds in range(4, 10_000) if settles(seeds))
-
-
 RIGHT = np.ones((2, 5))
 
 
@@ -150,8 +120,6 @@ RIGHT = np.ones((2, 5))
         (lambda: item_bootstrap_interval(RIGHT, RIGHT[:, :0], 0.9), DataError, "for control"),
         (lambda: item_bootstrap_interval(RIGHT, RIGHT[:, 1:], 0.9), DataError, "4 of the control"),
         (lambda: item_bootstrap_interval(RIGHT, RIGHT, 0.9, draws=0), ConfigError, "draws=0"),
-        (lambda: seeds_to_settle([0.1, 0.2], -0.01, 0.95), ConfigError, "margin=-0.01"),
-        (lambda: seeds_to_settle([0.1, 0.2], float("nan"), 0.95), ConfigError, "margin=nan"),
     ],
 )
 def test_errors_say_what_is_wrong(call, kind, text):

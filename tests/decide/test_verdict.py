@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from hf_transfer_plugin.decide.verdict import judge, outcome_of
+from hf_transfer_plugin.decide.outcomes import outcome_of
+from hf_transfer_plugin.decide.power import examples_to_settle, seeds_to_settle
+from hf_transfer_plugin.decide.sequential import anytime_interval
+from hf_transfer_plugin.decide.verdict import judge
 from hf_transfer_plugin.errors import ConfigError
 from hf_transfer_plugin.records import Verdict
 from tests.decide.results import result
@@ -168,6 +171,39 @@ def test_the_first_of_several_controls_decides_unless_another_is_named():
     assert (named.baseline, named.others[0].baseline) == ("tfidf-logistic", "from-scratch")
     with pytest.raises(ConfigError, match="did you mean 'from-scratch'"):
         judge(transfer, [scratch, linear], baseline="fromscratch")
+
+
+def test_an_open_verdict_says_what_would_settle_it():
+    seeds = judge([0.87, 0.86, 0.85], [0.85, 0.86, 0.84])
+    assert (seeds.outcome, seeds.examples_needed) == ("inconclusive", None)
+    assert seeds.seeds_needed == seeds_to_settle([0.02, 0.0, 0.01], 0.01, 0.95)
+    # Equal differences: only the test examples leave it open.
+    items = judge(result("transfer", [0.82] * 5), result("majority", [0.80] * 5, draw=1))
+    assert (items.outcome, items.seeds_needed) == ("inconclusive", None)
+    assert items.item_interval is not None
+    assert items.examples_needed == examples_to_settle(items.item_interval, 0.02, 0.01, 200)
+    assert judge(TRANSFER, CONTROL).seeds_needed is None
+    assert judge([0.9, 0.7], [0.8, 0.7], paired=False).seeds_needed is None
+
+
+def test_a_sequential_verdict_has_the_anytime_interval():
+    verdict = judge(TRANSFER, CONTROL, sequential=True)
+    differences = [a - b for a, b in zip(TRANSFER, CONTROL, strict=True)]
+    assert verdict.seed_interval == pytest.approx(anytime_interval(differences, 0.95))
+    assert (verdict.lower, verdict.upper) == verdict.seed_interval
+    assert (verdict.sequential, verdict.outcome) == (True, "inconclusive")
+    assert verdict.seeds_needed == seeds_to_settle(differences, 0.01, 0.95, anytime=True)
+    few = judge(TRANSFER[:2], CONTROL[:2], sequential=True)
+    assert (few.outcome, few.go, few.lower) == ("inconclusive", False, -np.inf)
+    with pytest.raises(ConfigError, match="sequential=True with paired=False"):
+        judge(TRANSFER, CONTROL, sequential=True, paired=False)
+
+
+def test_a_verdict_of_an_earlier_version_loads():
+    held = judge(TRANSFER, CONTROL).to_json()
+    for name in ("sequential", "family", "seeds_needed", "examples_needed", "classes", "hidden"):
+        del held[name]
+    assert Verdict.from_json(held) == judge(TRANSFER, CONTROL)
 
 
 def test_deciding_loads_neither_torch_nor_transformers():

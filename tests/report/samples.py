@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from hf_transfer_plugin.decide.verdict import judge
 from hf_transfer_plugin.records import (
     Candidate,
     CurvePoint,
@@ -172,8 +173,11 @@ def report(
     majority = result(
         "majority", "baseline:majority", 0.2, classes=classes, trained=False, data=data
     )
+    judged = judge(transfer, scratch)
     verdict = replace(
         verdict_of(transfer, scratch),
+        classes=judged.classes,
+        hidden=judged.hidden,
         others=(verdict_of(transfer, linear), verdict_of(transfer, majority)),
     )
     count = tuple(100 + index for index in range(len(classes)))
@@ -244,6 +248,8 @@ def without_intervals() -> Report:
         others=(),
         seed_interval=None,
         item_interval=None,
+        classes=(),
+        hidden=None,
     )
     return replace(
         made,

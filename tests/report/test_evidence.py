@@ -6,12 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from hf_transfer_plugin.decide.verdict import judge
 from hf_transfer_plugin.errors import RecordError
 from hf_transfer_plugin.records import Report, RunResult
 from hf_transfer_plugin.report.evidence import (
+    HiddenExample,
     class_rows,
     confusion,
-    hidden_harm,
+    hidden_examples,
     kept_seed,
     primary_control,
     recalls,
@@ -49,28 +51,34 @@ def test_spread_is_a_t_interval() -> None:
     assert math.isnan(spread([0.5]).lower) and math.isnan(spread([]).mean)
 
 
-def test_hidden_harm_counts_the_majority_of_seeds(report: Report) -> None:
-    found = hidden_harm(small(report))
-    # Item 1 is lost in two of three seeds, item 2 won in two; items 0 and 3 differ only once.
-    assert found is not None
-    assert (found.lost, found.won, found.examples, found.seeds) == (1, 1, 4, 3)
-
-
-def test_hidden_harm_needs_pairs(report: Report) -> None:
+def test_hidden_examples_say_what_most_seeds_answer(report: Report) -> None:
     made = small(report)
-    other = replace(made.results[1], labels=(0, 1, 1, 1))
-    assert hidden_harm(replace(made, results=(made.results[0], other))) is None
-    silent = with_predictions(made.results[1], (0, 0, 1, 1), [(), (), ()])
-    assert hidden_harm(replace(made, results=(made.results[0], silent))) is None
-    assert hidden_harm(replace(made, results=made.results[:1])) is None
+    verdict = judge(made.results[0], made.results[1])
+    made = replace(made, verdict=verdict)
+    # Item 1 is lost in two of three seeds; items 0 and 3 differ only once.
+    assert hidden_examples(made, 10) == [HiddenExample(1, "a", "b", "a")]
+    assert hidden_examples(made, 0) == []
+    assert hidden_examples(replace(made, results=made.results[:1]), 10) == []
+    assert hidden_examples(replace(made, verdict=replace(verdict, hidden=None)), 10) == []
 
 
-def test_class_rows_mark_harm_beyond_the_margin(report: Report) -> None:
-    rows = class_rows(small(report))
+def test_class_rows_that_are_not_judged_mark_harm_beyond_the_margin(report: Report) -> None:
+    made = small(report)
+    rows = class_rows(replace(made, verdict=replace(made.verdict, classes=())))
+    assert {row.judged for row in rows} == {None}
     assert [row.support for row in rows] == [2, 2, 0]
     assert rows[0].transfer == pytest.approx(2 / 6) and rows[0].control == pytest.approx(5 / 6)
     assert rows[0].harmed and not rows[1].harmed
     assert math.isnan(rows[2].transfer) and not rows[2].harmed
+
+
+def test_class_rows_that_are_judged_mark_what_the_verdict_calls_harmed(report: Report) -> None:
+    made = small(report)
+    verdict = judge(made.results[0], made.results[1])
+    rows = class_rows(replace(made, verdict=verdict))
+    assert [row.judged for row in rows] == [*verdict.classes, None]
+    # Two test examples a class are too few, whatever the difference.
+    assert not any(row.harmed for row in rows)
 
 
 def test_confusion_is_that_of_the_kept_seed(report: Report) -> None:

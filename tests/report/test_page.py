@@ -120,7 +120,7 @@ def test_evidence_holds_every_figure(page: Page, report: Report) -> None:
     assert "3.5 M weights 15.6%" in page.text
     assert report.command in page.text
     assert "2 cores" in page.text
-    assert len(page.all("table")) == 5
+    assert len(page.all("table")) == 6
 
 
 def test_harm_is_marked_in_the_tables(charts: dict[str, Chart]) -> None:

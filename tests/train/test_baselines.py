@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,7 @@ from hf_transfer_plugin import Plan, run
 from hf_transfer_plugin.data import TargetData
 from hf_transfer_plugin.errors import ConfigError
 from hf_transfer_plugin.records import RunResult
+from hf_transfer_plugin.train import baselines
 from tests.train.settings import Setting
 
 
@@ -52,6 +54,19 @@ def test_logistic_learns_the_planted_signal(
     assert [each.seed for each in result.seeds] == [3, 4, 5]
     assert result.best_seed == 3 and result.data == made.data.summary.fingerprint
     assert {(each.learning_rate, each.steps, each.curve) for each in result.seeds} == {(0.0, 0, ())}
+
+
+def test_more_seeds_are_not_fitted_again(
+    texts: Setting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = Plan("tfidf", texts.task, "baseline:tfidf-logistic", texts.data.spec, seeds=(3, 4))
+    first = run(plan, data=texts.data, results=tmp_path / "tfidf.json")
+    monkeypatch.setattr(baselines, "_logistic", None)
+    more = replace(plan, seeds=(3, 4, 5))
+    result = run(more, data=texts.data, results=tmp_path / "tfidf.json")
+    assert result.seeds == (*first.seeds, replace(first.seeds[0], seed=5))
+    assert replace(result, plan=plan, seeds=first.seeds) == first
+    assert RunResult.load(tmp_path / "tfidf.json") == result
 
 
 def test_labels_turned_round_make_all_wrong(images: Setting) -> None:

@@ -1,0 +1,51 @@
+"""What would settle an open verdict, in words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from hf_transfer_plugin.decide.verdict import judge
+from hf_transfer_plugin.records import Verdict
+from hf_transfer_plugin.report.settling_words import basis_words, settle_words
+from hf_transfer_plugin.report.words import verdict_sentence
+
+OPEN = judge([0.87, 0.86, 0.85], [0.85, 0.86, 0.84])
+
+
+@pytest.mark.parametrize(
+    ("seeds", "examples", "words"),
+    [
+        (12, None, "About 12 seeds in all would settle it, if mean and spread stay as they are."),
+        (1234, 904, "About 1,200 seeds and 900 test examples in all would settle it, if "),
+        (None, 900, "More seeds alone would not settle it: about 900 test examples in all would"),
+        (None, None, "More seeds or test examples would tell."),
+    ],
+)
+def test_settle_words(seeds: int | None, examples: int | None, words: str) -> None:
+    verdict = replace(OPEN, seeds_needed=seeds, examples_needed=examples)
+    assert settle_words(verdict).startswith(words)
+    assert verdict_sentence(verdict).endswith(settle_words(verdict))
+
+
+def test_a_settled_verdict_needs_nothing() -> None:
+    verdict = judge([0.91, 0.92, 0.90], [0.85, 0.85, 0.84])
+    assert (settle_words(verdict), verdict.seeds_needed) == ("", None)
+
+
+def test_an_open_verdict_says_how_many_seeds() -> None:
+    assert OPEN.outcome == "inconclusive" and OPEN.seeds_needed is not None
+    assert f"About {OPEN.seeds_needed} seeds" in settle_words(OPEN)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "words"),
+    [
+        (OPEN, ""),
+        (replace(OPEN, sequential=True), "Seeds were added one at a time and looked at"),
+        (replace(OPEN, family=3), "one of 3 candidates judged together (Holm's correction)"),
+    ],
+)
+def test_basis_words(verdict: Verdict, words: str) -> None:
+    assert words in basis_words(verdict) and bool(words) == bool(basis_words(verdict))
