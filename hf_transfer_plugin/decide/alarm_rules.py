@@ -21,6 +21,7 @@ _UNLEARNED = 1.1
 #: A collapse: predictions outside their largest class, against labels outside theirs; and the
 #: entropy of the predictions against that of the labels.
 _OUTSIDE, _ENTROPY = 0.1, 0.25
+_ROUNDING = 1e-9
 _EXPLODED, _SEEN, _WINDOW = 100.0, 5, 20
 _STILL, _STILL_STEPS, _LEARNED = 1e-8, 10, 1e-2
 
@@ -112,7 +113,7 @@ class Rule:
             history, lambda part: self._below_bar(part, total_steps)
         ):
             found.append(self._finding("below_bar", history, last.value, self.bar))
-        if self._lasts(history, lambda part: self.above_control(part[-1]) < -self.margin):
+        if self._lasts(history, lambda part: self._is_below(self.above_control(part[-1]))):
             expected = at_step(self.control, last.step)
             found.append(self._finding("below_control", history, last.value, expected))
         if self._lasts(history, lambda part: _stays_collapsed(part, total_steps)):
@@ -139,7 +140,10 @@ class Rule:
     def _below_bar(self, history: Sequence[Evaluated], total_steps: int) -> bool:
         last = history[-1]
         climbs = last.step < _EARLY * total_steps and self.is_best(history)
-        return self.above_bar(last) < -self.margin and not climbs
+        return self._is_below(self.above_bar(last)) and not climbs
+
+    def _is_below(self, gap: float) -> bool:
+        return gap < -self.margin - _ROUNDING
 
     def _lasts(
         self, history: Sequence[Evaluated], flag: Callable[[Sequence[Evaluated]], bool]
@@ -213,7 +217,7 @@ class Gradients(Record):
 
 
 def _stays_collapsed(history: Sequence[Evaluated], total_steps: int) -> bool:
-    """Tell whether a run has collapsed; at first it may just not have begun to tell classes apart."""
+    """Tell whether a run has collapsed; at first it may just have yet to learn."""
     *before, last = history
     learns = last.loss < _UNLEARNED * last.label_entropy
     learns = learns and all(not each.loss <= last.loss for each in before)
