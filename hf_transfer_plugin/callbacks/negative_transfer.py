@@ -10,6 +10,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from transformers.trainer_callback import ExportableState
 
 from hf_transfer_plugin.alarms import Alarm
+from hf_transfer_plugin.callbacks.freezing import FreezingCallback
 from hf_transfer_plugin.callbacks.negative_transfer_options import (
     Control,
     ProbeData,
@@ -132,7 +133,7 @@ class NegativeTransferCallback(TrainerCallback, ExportableState):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         """Keep the pretrained weights, before a checkpoint is loaded over them."""
-        move_to_front(self)
+        move_to_front(self, behind=FreezingCallback)
         if kwargs["model"] is not None and self.options.drift and not _is_sharded(args):
             self._pretrained = Pretrained(kwargs["model"])
 
@@ -141,7 +142,7 @@ class NegativeTransferCallback(TrainerCallback, ExportableState):
     ) -> None:
         """Begin to listen, or go on where the checkpoint was made."""
         self._close()  # a run that ended in an exception never reached on_train_end
-        move_to_front(self)
+        move_to_front(self, behind=FreezingCallback)
         self.progress = self._check_checkpoint(state)
         model = kwargs["model"]
         sharded = _is_sharded(args) or any(isinstance(p, DTensor) for p in model.parameters())

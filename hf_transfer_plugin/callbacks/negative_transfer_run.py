@@ -169,7 +169,8 @@ class WatchedRun:
 
     def _evaluated(self, step: int, value: float, loss: float) -> dict[str, float]:
         last = self._note(step, value, loss)
-        if self._best is not None and not last.has_collapsed and self._rule.is_best(self._history):
+        sound = not self._rule.has_collapsed(self._history, self._total_steps)
+        if self._best is not None and sound and self._rule.is_best(self._history):
             self._best.keep()
         found = self._rule.findings(self._history, self._total_steps)
         self._raise(found, step)

@@ -52,7 +52,7 @@ class Evaluated(Record):
     rows: int = 0
 
     @property
-    def has_collapsed(self) -> bool:
+    def is_narrow(self) -> bool:
         """Tell whether the predictions have fallen together into fewer classes than the labels."""
         if math.isnan(self.label_share):
             return self.share == 1.0
@@ -116,7 +116,7 @@ class Rule:
         if self._lasts(history, lambda part: self._is_below(self.above_control(part[-1]))):
             expected = at_step(self.control, last.step)
             found.append(self._finding("below_control", history, last.value, expected))
-        if self._lasts(history, lambda part: _stays_collapsed(part, total_steps)):
+        if self._lasts(history, lambda part: self.has_collapsed(part, total_steps)):
             found.append(self._finding("collapse", history, last.share, last.label_share))
         return found
 
@@ -136,6 +136,13 @@ class Rule:
         *before, last = history
         known = [each.value for each in before if not math.isnan(each.value)]
         return not math.isnan(last.value) and all(self._above(last.value, v) > 0 for v in known)
+
+    def has_collapsed(self, history: Sequence[Evaluated], total_steps: int) -> bool:
+        """Tell whether a run has collapsed; at first it may just have yet to learn."""
+        *before, last = history
+        learns = last.loss < _UNLEARNED * last.label_entropy
+        learns = learns and all(not each.loss <= last.loss for each in before)
+        return last.is_narrow and not (learns and last.step < _EARLY * total_steps)
 
     def _below_bar(self, history: Sequence[Evaluated], total_steps: int) -> bool:
         last = history[-1]
@@ -214,14 +221,6 @@ class Gradients(Record):
         after = replace(self, high=self.high + 1)
         found = [Finding("exploding", norm, usual, step)] if after.high == patience else []
         return after, found
-
-
-def _stays_collapsed(history: Sequence[Evaluated], total_steps: int) -> bool:
-    """Tell whether a run has collapsed; at first it may just have yet to learn."""
-    *before, last = history
-    learns = last.loss < _UNLEARNED * last.label_entropy
-    learns = learns and all(not each.loss <= last.loss for each in before)
-    return last.has_collapsed and not (learns and last.step < _EARLY * total_steps)
 
 
 def shares(counts: Sequence[int]) -> tuple[float, float]:

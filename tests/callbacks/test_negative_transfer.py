@@ -31,8 +31,8 @@ def test_a_collapse_is_caught_with_its_diagnosis(
     assert kinds(watch) == [(6, "collapse")]
     (alarm,) = watch.alarms
     assert alarm.message == (
-        "one class predicted (LABEL_1, all of 32 rows; the largest class has 50% of the labels) for "
-        "the last 3 evaluations (6 steps); learning rate 5e-1 is 10000x the usual 5e-5"
+        "one class predicted (LABEL_1, all of 32 rows; the largest class has 50% of the labels) "
+        "for the last 3 evaluations (6 steps); learning rate 5e-1 is 10000x the usual 5e-5"
     )
     assert (alarm.value, alarm.expected, alarm.action) == (1.0, 0.5, "warn")
     assert caplog.text.count(alarm.message) == 1
