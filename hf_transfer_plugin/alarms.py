@@ -7,12 +7,14 @@ from typing import Literal
 
 from hf_transfer_plugin.serialization import Record
 
-__all__ = ["Alarm", "AlarmAction", "AlarmKind"]
+__all__ = ["Alarm", "AlarmAction", "AlarmKind", "Watch"]
 
 AlarmAction = Literal["warn", "stop", "rollback", "refreeze"]
 AlarmKind = Literal[
     "below_bar", "below_control", "collapse", "exploding", "non_finite", "vanishing"
 ]
+
+Watch = Literal["off", "warn", "stop", "rollback", "refreeze"]
 
 
 @dataclass(frozen=True)
