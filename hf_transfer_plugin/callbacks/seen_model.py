@@ -24,14 +24,11 @@ class SeenModel:
     Args:
         model: the innermost one that Trainer knows.
         with_features: follow the features of the first rows of evaluation.
-
-    Attributes:
-        batches: what the model read for these rows, as tensors where they were.
     """
 
     def __init__(self, model: nn.Module, with_features: bool) -> None:
         self._model = model
-        self.batches: list[Batch] = []
+        self._batches: list[Batch] = []
         self._given: Batch = {}
         self._read: torch.Tensor | None = None
         self._wanted = _ROWS
@@ -78,8 +75,8 @@ class SeenModel:
         if self._read is not None:
             self._features.append(self._read)
             self._wanted -= len(self._read)
-            if self._given and len(self.batches) < len(self._features):
-                self.batches.append(self._given)
+            if self._given:
+                self._batches.append(self._given)
         self.forget_pass()
 
     def forget_pass(self) -> None:
@@ -90,6 +87,7 @@ class SeenModel:
         """Begin a new evaluation."""
         self.forget_pass()
         self._predicted, self._labels, self._features = [], [], []
+        self._batches = []
         self._wanted = _ROWS
 
     def counts(self) -> tuple[list[int], list[int]]:
@@ -105,7 +103,7 @@ class SeenModel:
         """Return the same of the same rows with other weights in the model."""
         found = []
         self._wanted = _ROWS
-        for batch in self.batches:
+        for batch in self._batches:
             torch.func.functional_call(self._model, dict(weights), kwargs=dict(batch))
             if self._read is None:
                 return None

@@ -173,10 +173,11 @@ def test_images_with_batchnorm(tmp_path: Path) -> None:
 def test_several_evaluation_sets(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     watch = NegativeTransferCallback(metric="b_loss")
     run = build(tmp_path, watch, max_steps=2)
-    run.eval_dataset = {"a": learnable(8), "b": learnable(16)}
+    run.eval_dataset = {"a": learnable(24)[8:], "b": learnable(16)}
     run.train()
     seen = [entry for entry in run.state.log_history if "transfer/largest_share" in entry]
     assert len(seen) == 2 and all("eval_b_loss" in entry for entry in seen)
+    assert all("transfer/cka" in entry for entry in seen)
     unknown = build(tmp_path, NegativeTransferCallback(metric="f1"), max_steps=1)
     unknown.train()
     assert "the watch follows eval_f1; this evaluation gave epoch, eval_loss" in caplog.text

@@ -218,6 +218,27 @@ def test_with_the_prefix_cache(tmp_path: Path) -> None:
         assert one == pytest.approx(other, abs=1e-4)
 
 
+def test_the_prefix_cache_serves_no_layers_that_were_rolled_back(tmp_path: Path) -> None:
+    phases = [{"train": "*", "until_step": 3}, {"train": "head"}]
+    finals = []
+    for cached in (False, True):
+        watch, weights, model = watching("refreeze"), Weights(), learned(bert)
+        freezing = FreezingCallback(FreezingSchedule.from_phases(phases))
+        scores = [*SCORES, *[0.6] * 24]
+        arguments: dict[str, Any] = {"max_steps": 32, "scores": scores}
+        run = build(tmp_path, watch, freezing, weights, model=model, **arguments)
+        handle = prefix_cache(run) if cached else None
+        run.train()
+        assert kinds(watch)[0] == (4, "below_bar")
+        if handle is not None:
+            assert [use.step for use in handle.uses if use.before] == [3, 4]
+        moved = changed(weights.after[2], weights.after[32])
+        assert moved and all("classifier" in name for name in moved)
+        finals.append(state(model))
+    for name, tensor in finals[0].items():
+        torch.testing.assert_close(tensor, finals[1][name], rtol=0, atol=1e-4)
+
+
 def test_what_cannot_be_done_is_said_before_training(tmp_path: Path) -> None:
     model = masked_bert()
     model.cls.requires_grad_(False)
