@@ -51,7 +51,6 @@ class HeadOnly:
             parameter.requires_grad_(False)
         known = {id(parameter) for parameter in self._frozen}
         self._frozen += [parameter for parameter in thawed if id(parameter) not in known]
-        self.drop_gradients()
         self._pins.pin(self._modules)
 
     def drop_gradients(self) -> None:

@@ -91,6 +91,10 @@ def test_refreeze_goes_back_and_trains_the_head_alone(
         moved = changed(weights.after[2], weights.after[step])
         assert moved and all("classifier" in name for name in moved)
     assert_untouched(model, before)
+    # Momentum begins anew for the head, and there is none for the rest.
+    named = {id(p): n for n, p in run.model.named_parameters()}
+    made = {named[id(p)]: int(s["step"]) for p, s in run.optimizer.state.items() if s}
+    assert set(made.values()) == {4} and all("classifier" in name for name in made)
 
 
 def test_refreeze_holds_under_a_schedule_that_thaws(tmp_path: Path) -> None:
