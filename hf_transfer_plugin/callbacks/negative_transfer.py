@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
-from torch.distributed.tensor import DTensor
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_callback import ExportableState
 
 from hf_transfer_plugin.alarms import Alarm
 from hf_transfer_plugin.callbacks.freezing import FreezingCallback
+from hf_transfer_plugin.callbacks.negative_transfer_checks import (
+    check_action,
+    followed_metric,
+    is_sharded,
+    stored_progress,
+)
 from hf_transfer_plugin.callbacks.negative_transfer_options import (
     Control,
     ProbeData,
     WatchOptions,
 )
 from hf_transfer_plugin.callbacks.negative_transfer_run import WatchedRun
-from hf_transfer_plugin.callbacks.plateau import watched_metric
 from hf_transfer_plugin.callbacks.pretrained import Pretrained
 from hf_transfer_plugin.callbacks.report_order import move_to_front
 from hf_transfer_plugin.callbacks.stepped_weights import SteppedWeights
-from hf_transfer_plugin.errors import ConfigError
 from hf_transfer_plugin.records import RunResult
 
 __all__ = ["NegativeTransferCallback"]
@@ -63,9 +66,8 @@ class NegativeTransferCallback(TrainerCallback, ExportableState):
     `transfer/effective_rank` and `transfer/smallest_singular_value` (over the largest); and
     `transfer/forgotten/NAME`, the drop of a probe since before training.
 
-    A resumed run raises the alarms of an uninterrupted one. With
-    `restore_callback_states_from_checkpoint=True` Trainer builds the callback anew from JSON, and
-    drift and probes are lost, with a warning.
+    A resumed run raises the alarms of an uninterrupted one. (With
+    `restore_callback_states_from_checkpoint=True` drift and probes are lost, with a warning.)
 
     Example:
         >>> trainer = Trainer(..., callbacks=[NegativeTransferCallback(bar=0.81, action="stop")])
@@ -90,8 +92,7 @@ class NegativeTransferCallback(TrainerCallback, ExportableState):
         drift: follow weights and features; keeps a copy of the first weights in memory.
 
     Raises:
-        ConfigError: for arguments that do not fit one another, and in `on_train_begin` for an
-            action that the run cannot do.
+        ConfigError: for arguments that do not fit; in `train()`, for what the run cannot do.
 
     References:
         Wang et al., "Characterizing and Avoiding Negative Transfer" (2019); Mosbach et al., "On
@@ -134,8 +135,9 @@ class NegativeTransferCallback(TrainerCallback, ExportableState):
     ) -> None:
         """Keep the pretrained weights, before a checkpoint is loaded over them."""
         move_to_front(self, behind=FreezingCallback)
-        if kwargs["model"] is not None and self.options.drift and not _is_sharded(args):
-            self._pretrained = Pretrained(kwargs["model"])
+        model = kwargs["model"]
+        if model is not None and self.options.drift and not is_sharded(args, model):
+            self._pretrained = Pretrained(model)
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -143,11 +145,11 @@ class NegativeTransferCallback(TrainerCallback, ExportableState):
         """Begin to listen, or go on where the checkpoint was made."""
         self._close()  # a run that ended in an exception never reached on_train_end
         move_to_front(self, behind=FreezingCallback)
-        self.progress = self._check_checkpoint(state)
+        self.progress = stored_progress(self, state)
         model = kwargs["model"]
-        sharded = _is_sharded(args) or any(isinstance(p, DTensor) for p in model.parameters())
-        self._check_action(args, sharded)
-        key, greater = self._watched(args)
+        sharded = is_sharded(args, model)
+        check_action(self.options.action, args, sharded)
+        key, greater = followed_metric(self.options.metric, args)
         self._run = WatchedRun(
             self.options,
             key,
@@ -233,32 +235,6 @@ class NegativeTransferCallback(TrainerCallback, ExportableState):
             self._run.close()
         self._run = None
 
-    def _watched(self, args: TrainingArguments) -> tuple[str, bool]:
-        key, greater = watched_metric(args)
-        metric = self.options.metric
-        if metric is None or key == f"eval_{metric}":
-            return key, greater
-        return f"eval_{metric}", not metric.endswith("loss")
-
-    def _check_action(self, args: TrainingArguments, sharded: bool) -> None:
-        action = self.options.action
-        if sharded and action in ("rollback", "refreeze"):
-            raise ConfigError(
-                arrived=f'action="{action}", and the weights are dealt out among processes',
-                expected="whole weights in each process, as with DistributedDataParallel",
-                action='use "stop" with load_best_model_at_end=True',
-            )
-        if (
-            args.world_size > 1
-            and action == "refreeze"
-            and args.ddp_find_unused_parameters is False
-        ):
-            raise ConfigError(
-                arrived='action="refreeze" and ddp_find_unused_parameters=False',
-                expected="DistributedDataParallel that lets weights go without a gradient",
-                action="set ddp_find_unused_parameters=True in TrainingArguments",
-            )
-
     def _first_weights(self, model: Any, state: TrainerState) -> Pretrained | None:
         if not self.options.drift:
             return None
@@ -272,26 +248,3 @@ class NegativeTransferCallback(TrainerCallback, ExportableState):
             )
             return None
         return self._pretrained
-
-    def _check_checkpoint(self, state: TrainerState) -> dict[str, Any]:
-        """Return how far the run of the checkpoint had come."""
-        name = type(self).__name__
-        # Declared as a list of callbacks; TrainerState turns it into their states by name.
-        states = cast(dict[str, Any], state.stateful_callbacks)
-        stored = states.get(name)
-        if isinstance(stored, list):
-            raise ConfigError(
-                arrived=f"this Trainer has {len(stored)} callbacks of the type {name}",
-                expected="one watch at a time",
-                action="give one of them all that shall be watched",
-            )
-        if stored is None:
-            # Trainer fails at its next save when a checkpoint lacks a callback that it now has.
-            logger.warning("the checkpoint of step %d was not watched", state.global_step)
-            states[name] = self.state()
-            return {}
-        return dict(stored["attributes"]["progress"]) if state.global_step else {}
-
-
-def _is_sharded(args: TrainingArguments) -> bool:
-    return args.deepspeed_plugin is not None or bool(args.fsdp)

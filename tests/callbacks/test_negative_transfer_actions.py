@@ -14,6 +14,7 @@ from transformers import TrainerCallback
 from hf_transfer_plugin.adapt.schedules import FreezingSchedule
 from hf_transfer_plugin.callbacks.freezing import FreezingCallback
 from hf_transfer_plugin.callbacks.negative_transfer import NegativeTransferCallback
+from hf_transfer_plugin.callbacks.negative_transfer_checks import check_action
 from hf_transfer_plugin.callbacks.prefix_caching import prefix_cache
 from hf_transfer_plugin.errors import ConfigError
 from tests.callbacks.tiny import assert_untouched, bert, changed, flags, lora, masked_bert, resnet
@@ -158,7 +159,7 @@ def test_a_resumed_run_raises_the_same_alarms(action: Any, tmp_path: Path) -> No
     assert kinds(watch) == [(6, "below_bar")]
     last = whole.state.global_step
     assert last == (6 if action == "rollback" else 8)
-    for step in range(1, last):
+    for step in range(1, last, 2):
         again, other = watching(action, probe_data=probe), learned(bert)
         run = build(tmp_path / "again", again, model=other, scores=scores)
         run.train(resume_from_checkpoint=str(tmp_path / f"checkpoint-{step}"))
@@ -251,6 +252,9 @@ def test_what_cannot_be_done_is_said_before_training(tmp_path: Path) -> None:
     two = build(tmp_path, watching("warn"), watching("stop"))
     with pytest.raises(ConfigError, match="2 callbacks"):
         two.train()
+    with pytest.raises(ConfigError, match="dealt out among processes"):
+        check_action("rollback", two.args, sharded=True)
+    check_action("stop", two.args, sharded=True)
 
 
 def test_tables_are_whole() -> None:
