@@ -111,8 +111,7 @@ class WatchedRun:
         tolerated = _FLOAT16_OVERFLOWS if self._args.fp16 else 0
         self._gradients, found = self._gradients.stepped(step + 1, norm, known, tolerated=tolerated)
         self._raise(found, step + 1)
-        broken = any(each.kind == "non_finite" for each in found)
-        if broken and self._options.action != "warn" and not self._args.fp16:
+        if self._gradients.broken and self._options.action != "warn" and not self._args.fp16:
             # The step would leave no finite weight; with float16 its scaler leaves it out.
             self._model.zero_grad()
 

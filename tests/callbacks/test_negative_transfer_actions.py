@@ -126,15 +126,16 @@ def test_refreeze_holds_batchnorm_under_a_schedule(tmp_path: Path) -> None:
 def test_a_step_alarm_refreezes_with_accumulation(tmp_path: Path) -> None:
     class Poison(TrainerCallback):
         def on_substep_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-            if state.global_step == 3:
-                for parameter in kwargs["model"].parameters():
-                    parameter.grad.fill_(float("inf"))
+            if state.global_step in (3, 4):
+                kwargs["model"].classifier.weight.grad.fill_(float("inf"))
 
     watch, weights, model = watching("refreeze"), Weights(), learned(bert)
     arguments: dict[str, Any] = {"gradient_accumulation_steps": 2, "metric_for_best_model": "loss"}
     run = build(tmp_path, watch, weights, Poison(), model=model, **arguments)
     run.train()
     assert kinds(watch)[0] == (4, "non_finite") and run.state.global_step == 8
+    assert [kind for _, kind in kinds(watch)].count("non_finite") == 1
+    assert all(bool(tensor.isfinite().all()) for tensor in weights.after[8].values())
     moved = changed(weights.after[3], weights.after[8])
     assert moved and all("classifier" in name for name in moved)
 
