@@ -12,8 +12,10 @@ from hf_transfer_plugin.version import __version__
 
 if TYPE_CHECKING:
     from hf_transfer_plugin.adapt.schedules import FreezingSchedule
+    from hf_transfer_plugin.alarms import Alarm
     from hf_transfer_plugin.callbacks.complete_checkpoints import last_complete_checkpoint
     from hf_transfer_plugin.callbacks.freezing import FreezingCallback
+    from hf_transfer_plugin.callbacks.negative_transfer import NegativeTransferCallback
     from hf_transfer_plugin.callbacks.prefix_caching import PrefixCache, PrefixUse, prefix_cache
     from hf_transfer_plugin.command_session import session
     from hf_transfer_plugin.config import RunConfig, load_config
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
     from hf_transfer_plugin.until_settled import judge_until_settled
 
 __all__ = [
+    "Alarm",
     "Candidate",
     "Choice",
     "ClassVerdict",
@@ -65,6 +68,7 @@ __all__ = [
     "LayerGroups",
     "LayerProfile",
     "Line",
+    "NegativeTransferCallback",
     "Phase",
     "Plan",
     "PrefixCache",
@@ -101,8 +105,10 @@ __all__ = [
 
 _HOMES = {
     "adapt.schedules": ("FreezingSchedule",),
+    "alarms": ("Alarm",),
     "callbacks.complete_checkpoints": ("last_complete_checkpoint",),
     "callbacks.freezing": ("FreezingCallback",),
+    "callbacks.negative_transfer": ("NegativeTransferCallback",),
     "callbacks.prefix_caching": ("PrefixCache", "PrefixUse", "prefix_cache"),
     "config": ("RunConfig", "load_config"),
     "data": ("load_data",),

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from hf_transfer_plugin.adapt.schedules import FreezingSchedule
+from hf_transfer_plugin.alarms import Watch
 from hf_transfer_plugin.decide.controls import CONTROLS, DEFAULT_CONTROLS, controls
 from hf_transfer_plugin.errors import ConfigError, RecordError, did_you_mean
 from hf_transfer_plugin.metrics import check_metric
@@ -60,6 +61,8 @@ class RunConfig(Record):
         processes: how many must run; None accepts what the launcher gave.
         prefix_cache: compute frozen layers once, where that is exact, and keep what they gave in
             the folder $HF_TL_CACHE (`hf-tl cache` lists and deletes it).
+        watch: what an alarm does while a seed trains (collapse of the predictions, gradients that
+            are not finite, vanish or explode): "warn", "stop", "rollback" or "refreeze"; "off".
         title: heading of report and card.
     """
 
@@ -88,6 +91,7 @@ class RunConfig(Record):
     confidence: float = 0.95
     processes: int | None = None
     prefix_cache: bool = True
+    watch: Watch = "warn"
     title: str = ""
 
     def ranked(self) -> tuple[str, ...]:
@@ -115,6 +119,7 @@ class RunConfig(Record):
             metric=self.metric,
             trust_remote_code=self.trust_remote_code,
             prefix_cache=self.prefix_cache,
+            watch=self.watch,
         )
 
     def controls_of(self, plan: Plan) -> tuple[Plan, ...]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from hf_transfer_plugin.alarms import Alarm, Watch
 from hf_transfer_plugin.data_records import DataSpec, DataSummary, Task
 from hf_transfer_plugin.phases import Choice, Phase, Transition
 from hf_transfer_plugin.ranking_records import Candidate, Ranking
@@ -16,6 +17,7 @@ from hf_transfer_plugin.serialization import Record
 from hf_transfer_plugin.verdict_records import ClassVerdict, HiddenHarm, Outcome
 
 __all__ = [
+    "Alarm",
     "Candidate",
     "Choice",
     "ClassVerdict",
@@ -53,6 +55,7 @@ class Plan(Record):
         metric: the metric that is judged (higher is better).
         trust_remote_code: run code that comes with the checkpoint.
         prefix_cache: compute frozen layers once where that is exact; see `prefix_cache`.
+        watch: what an alarm does while a seed trains; see `NegativeTransferCallback`.
     """
 
     file_name = "plan.json"
@@ -71,6 +74,7 @@ class Plan(Record):
     metric: str = "accuracy"
     trust_remote_code: bool = False
     prefix_cache: bool = True
+    watch: Watch = "warn"
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,7 @@ class SeedResult(Record):
         predictions: predicted class of each test example.
         confidences: probability of the predicted class of each test example.
         wall_seconds: training and its evaluations.
+        alarms: what was noticed while it trained, first to last.
     """
 
     seed: int
@@ -114,6 +119,7 @@ class SeedResult(Record):
     predictions: tuple[int, ...]
     confidences: tuple[float, ...]
     wall_seconds: float
+    alarms: tuple[Alarm, ...] = ()
 
 
 @dataclass(frozen=True)

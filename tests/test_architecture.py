@@ -10,8 +10,8 @@ import hf_transfer_plugin
 ROOT = Path(hf_transfer_plugin.__file__).parent
 # Each layer may import the layers before it, and itself.
 LAYERS = (
-    {"version", "errors", "redaction", "strict_yaml", "serialization", "phases", "records"}
-    | {"data_records", "layer_profile_record", "look_records", "ranking_records"}
+    {"version", "alarms", "errors", "redaction", "strict_yaml", "serialization", "phases"}
+    | {"data_records", "layer_profile_record", "look_records", "ranking_records", "records"}
     | {"verdict_records"},
     {"terminal", "samples", "metrics", "processes", "layers", "layer_discovery", "layer_placement"}
     | {"layer_wrappers", "checkpoints", "data"},

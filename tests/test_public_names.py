@@ -11,8 +11,8 @@ import hf_transfer_plugin
 from hf_transfer_plugin.select import scores
 
 STABLE = (
-    "FreezingCallback FreezingSchedule Phase Plan Ranking Report RunResult TransferError Verdict "
-    "explain judge layer_groups publish rank_checkpoints run"
+    "FreezingCallback FreezingSchedule NegativeTransferCallback Phase Plan Ranking Report "
+    "RunResult TransferError Verdict explain judge layer_groups publish rank_checkpoints run"
 ).split()
 SCORES = "gbc h_score knn_accuracy leep linear_probe_accuracy logme nce nleep".split()
 HEAVY = "torch transformers datasets numpy matplotlib sklearn"
@@ -24,7 +24,7 @@ def _run(code: str) -> str:
 
 
 def test_stable_names() -> None:
-    assert len(STABLE) == 15
+    assert len(STABLE) == 16
     assert set(STABLE) <= set(hf_transfer_plugin.__all__)
     assert set(SCORES) <= set(scores.__all__)
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
 import yaml
 from transformers import BertForSequenceClassification, TrainingArguments
 
-from hf_transfer_plugin import FreezingSchedule, load_config
+from hf_transfer_plugin import FreezingSchedule, NegativeTransferCallback, load_config
 from hf_transfer_plugin.adapt.named_schedules import NAMES
+from hf_transfer_plugin.alarms import AlarmAction, AlarmKind
 from hf_transfer_plugin.cli import app
 from tests.callbacks.tiny import bert_config, examples, tensors
 
@@ -19,6 +21,7 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PREFIX = (ROOT / "docs" / "prefix.md").read_text(encoding="utf-8")
 VERDICT = (ROOT / "docs" / "verdict.md").read_text(encoding="utf-8")
+WATCH = (ROOT / "docs" / "negative_transfer.md").read_text(encoding="utf-8")
 SCHEDULES = (ROOT / "docs" / "schedules.md").read_text(encoding="utf-8")
 
 
@@ -59,6 +62,23 @@ def test_several_candidates(capsys: pytest.CaptureFixture[str]) -> None:
     (code,) = _blocks("python", VERDICT)
     exec(code, {})
     assert capsys.readouterr().out.splitlines() == ["minilm helped 0.975", "bert equivalent 0.950"]
+
+
+def test_the_watch(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (code,) = _blocks("python", WATCH)
+    assert len(code.splitlines()) <= 15
+    model = BertForSequenceClassification(bert_config())
+    args = TrainingArguments(
+        str(tmp_path), num_train_epochs=2, use_cpu=True, disable_tqdm=True, eval_strategy="epoch"
+    )
+    shown = {"model": model, "args": args, "train": examples(model)}
+    exec(code, shown)
+    assert "[]" in capsys.readouterr().out
+    watch: NegativeTransferCallback = shown["watch"]  # type: ignore[assignment]
+    assert set(re.findall(r"^\| `(\w+)` \|", WATCH, re.MULTILINE)) == {
+        *get_args(AlarmKind), *get_args(AlarmAction),
+    }  # fmt: skip
+    assert watch.options.action == "rollback"
 
 
 def test_the_config_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

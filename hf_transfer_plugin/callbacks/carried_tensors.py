@@ -25,17 +25,20 @@ class CarriedTensors:
     Args:
         optimizer: the optimizer of torch.
         collect: called at each save; returns kind -> name -> tensor.
+        key: of the parameter group; another one for each who carries tensors.
     """
 
-    def __init__(self, optimizer: Optimizer, collect: Callable[[], dict[str, Tensors]]) -> None:
-        self.loaded: dict[str, Tensors] = optimizer.param_groups[0].pop(_KEY, {})
-        self._collect = collect
+    def __init__(
+        self, optimizer: Optimizer, collect: Callable[[], dict[str, Tensors]], key: str = _KEY
+    ) -> None:
+        self.loaded: dict[str, Tensors] = optimizer.param_groups[0].pop(key, {})
+        self._collect, self._key = collect, key
         self._handle = optimizer.register_state_dict_post_hook(self._add)
 
     def _add(self, _: Any, state: dict[str, Any]) -> None:
         tensors = {kind: named for kind, named in self._collect().items() if named}
         if tensors:
-            state["param_groups"][0][_KEY] = tensors
+            state["param_groups"][0][self._key] = tensors
 
     def remove(self) -> None:
         """Leave the optimizer as it was."""

@@ -232,7 +232,9 @@ class FreezingRun:
     def _warn_without_gradient(self) -> None:
         assert self.current is not None
         for name in self.factors:
-            held = [p for p in self.switch.parameters(name) if self.switch.is_trained(p)]
+            trained = filter(self.switch.is_trained, self.switch.parameters(name))
+            # Another callback may have frozen it since.
+            held = [parameter for parameter in trained if parameter.requires_grad]
             if held and all(parameter.grad is None for parameter in held):
                 logger.warning(
                     '%s trains layer group "%s", but the loss does not depend on it: its '

@@ -71,7 +71,7 @@ class Pins:
         for module in [pinned for pinned in self._shadowed if pinned not in wanted]:
             self._unshadow(module)
         for module in wanted:
-            if module not in self._shadowed:
+            if module not in self._shadowed and _PARTS not in vars(module):
                 # Someone else may shadow the method too: what was there comes back at release.
                 self._shadowed[module] = vars(module).get("train", _ABSENT)
                 object.__setattr__(module, _PARTS, tuple(module.modules()))

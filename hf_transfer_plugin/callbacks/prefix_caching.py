@@ -200,6 +200,14 @@ class PrefixCache(TrainerCallback):
         """Look again when other layers train."""
         self._follow(args, state)
 
+    def on_evaluate(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Look again when another callback has put other weights into frozen layers."""
+        if self._in_training and self._boundaries and self._fed is not None:
+            if self._fed.versions(self._boundaries[0].cut) != self._versions:
+                self._trainable = []
+
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:

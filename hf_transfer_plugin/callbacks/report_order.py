@@ -10,14 +10,15 @@ from transformers.trainer_callback import CallbackHandler
 __all__ = ["move_to_front"]
 
 
-def move_to_front(callback: TrainerCallback) -> bool:
-    """Let a callback run before all others, so that reporters see what it adds to the logs.
+def move_to_front(callback: TrainerCallback, behind: type[TrainerCallback] | None = None) -> bool:
+    """Let a callback run before the others, so that reporters see what it adds to the logs.
 
     Trainer calls the reporters of `report_to` before the callbacks that it was given, and hands
     callbacks no way to reach their list; it is found in the handler that is calling.
 
     Args:
         callback: the callback in one of whose events this is called.
+        behind: callbacks of this type stay in front of it.
 
     Returns:
         whether the handler was found.
@@ -28,7 +29,8 @@ def move_to_front(callback: TrainerCallback) -> bool:
         if isinstance(handler, CallbackHandler) and callback in handler.callbacks:
             # The handler is iterating: whoever is before moves one place on, and is not run twice.
             handler.callbacks.remove(callback)
-            handler.callbacks.insert(0, callback)
+            stays = behind is not None and isinstance(next(iter(handler.callbacks), None), behind)
+            handler.callbacks.insert(1 if stays else 0, callback)
             return True
         frame = frame.f_back  # type: ignore[assignment]
     return False

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from hf_transfer_plugin.records import Report
 from hf_transfer_plugin.report import markdown
+from hf_transfer_plugin.report.alarms import alarm_sentences
 from hf_transfer_plugin.report.canvas import Chart
 from hf_transfer_plugin.report.evidence import class_rows, kept_seed, spread
 from hf_transfer_plugin.report.harm_rows import harmed_classes, hidden_cells, hidden_sentence
@@ -66,6 +67,7 @@ def model_card(report: Report, charts: Mapping[str, Chart], model_url: str | Non
             hidden=hidden_sentence(report),
             hidden_table=hidden_cells(report),
             harmed_table=harmed_classes(report),
+            alarms=alarm_sentences(report),
             use=_use(report),
             limits=_limits(report),
             data_name=display_name(report.data.path),

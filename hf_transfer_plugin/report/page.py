@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from hf_transfer_plugin.records import Report
+from hf_transfer_plugin.report.alarms import alarm_sentences
 from hf_transfer_plugin.report.canvas import Chart
 from hf_transfer_plugin.report.harm_rows import class_cells, hidden_cells, hidden_sentence
 from hf_transfer_plugin.report.names import display_name, one_line
@@ -97,6 +98,7 @@ def html_page(report: Report, charts: Mapping[str, Chart], model_url: str | None
             basis=basis_words(verdict),
             hidden=hidden_sentence(report),
             hidden_table=hidden_cells(report),
+            alarms=alarm_sentences(report),
             results=result_cells(report),
             classes=class_cells(report),
             ranking=ranking_cells(report),

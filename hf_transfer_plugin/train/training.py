@@ -15,7 +15,9 @@ import torch
 from transformers import EvalPrediction, PrinterCallback, Trainer, set_seed
 
 from hf_transfer_plugin.adapt.schedules import FreezingSchedule
+from hf_transfer_plugin.alarms import Alarm
 from hf_transfer_plugin.callbacks.freezing import FreezingCallback
+from hf_transfer_plugin.callbacks.negative_transfer import NegativeTransferCallback
 from hf_transfer_plugin.callbacks.prefix_caching import prefix_cache
 from hf_transfer_plugin.callbacks.progress import ProgressBarCallback
 from hf_transfer_plugin.checkpoints import Checkpoint, without_bars
@@ -89,6 +91,7 @@ def train_once(
     if plan.task == "image-classification":
         model.to(memory_format=torch.channels_last)  # type: ignore[call-arg]
     freezing = FreezingCallback(FreezingSchedule(plan.schedule))
+    watch = _watch(plan)
     with _scratch() as scratch:
         trainer = Trainer(
             model=model,
@@ -97,14 +100,15 @@ def train_once(
             eval_dataset=prepared.splits["validation"],
             data_collator=prepared.collate,
             compute_metrics=_metrics,
-            callbacks=[freezing],
+            callbacks=[freezing, *watch],
         )
         trainer.remove_callback(PrinterCallback)
         cached = prefix_cache(trainer) if plan.prefix_cache else None
         with progress(f"{plan.name}, seed {seed}") as move:
             trainer.add_callback(ProgressBarCallback(move, plan.metric))
             trainer.train()
-        result = _result(plan, seed, trainer, prepared, start)
+        alarms = tuple(alarm for each in watch for alarm in each.alarms)
+        result = _result(plan, seed, trainer, prepared, start, alarms)
         if cached is not None:
             cached.remove()
 
@@ -123,6 +127,12 @@ def train_once(
         transitions=tuple(freezing.transitions),
         save=save,
     )
+
+
+def _watch(plan: Plan) -> list[NegativeTransferCallback]:
+    if plan.watch == "off":
+        return []
+    return [NegativeTransferCallback(action=plan.watch, metric=plan.metric, drift=False)]
 
 
 @contextmanager
@@ -144,14 +154,19 @@ def _logits(predictions: Any) -> np.ndarray:
 
 
 def _result(
-    plan: Plan, seed: int, trainer: Trainer, prepared: Prepared, start: float
+    plan: Plan,
+    seed: int,
+    trainer: Trainer,
+    prepared: Prepared,
+    start: float,
+    alarms: tuple[Alarm, ...],
 ) -> SeedResult:
     output = trainer.predict(prepared.splits["test"], metric_key_prefix="test")
     logits = _logits(output.predictions).astype(np.float64)
     shifted = np.exp(logits - logits.max(-1, keepdims=True))
     probabilities = shifted / shifted.sum(-1, keepdims=True)
     curve = _curve(plan, trainer.state.log_history)
-    final = _last_evaluation(trainer)
+    final = _last_evaluation(trainer, alarms)
     measured = output.metrics or {}
     return SeedResult(
         seed=seed,
@@ -163,14 +178,16 @@ def _result(
         predictions=tuple(logits.argmax(-1).tolist()),
         confidences=tuple(probabilities.max(-1).tolist()),
         wall_seconds=time.perf_counter() - start,
+        alarms=alarms,
     )
 
 
-def _last_evaluation(trainer: Trainer) -> dict[str, float]:
+def _last_evaluation(trainer: Trainer, alarms: tuple[Alarm, ...]) -> dict[str, float]:
     """Return the metrics of the weights as they are now; measured anew only when they changed."""
+    back = {alarm.step for alarm in alarms if alarm.action in ("rollback", "refreeze")}
     for entry in reversed(trainer.state.log_history):
         if "eval_loss" in entry:
-            fresh = entry["step"] == trainer.state.global_step
+            fresh = entry["step"] == trainer.state.global_step not in back
             if fresh and not trainer.args.load_best_model_at_end:
                 return entry
             break

@@ -2,44 +2,26 @@
 
 from __future__ import annotations
 
-import os
 import random
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from tests.callbacks.launching import launch
 from tests.callbacks.tiny import STEPS, changed
 from tests.callbacks.two_process_script import CASES, KILLED, PROCESSES, SAVED, train
 
-ROOT = Path(__file__).parents[2]
 SCRIPT = Path(__file__).with_name("two_process_script.py")
-TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", str(PROCESSES)]
 
 Results = list[dict[str, Any]]
 
 
 def _launch(script: Path, folder: Path, what: str, *words: str) -> tuple[Results, str]:
-    """Return what each process wrote, and the output; fails with that when one wrote nothing.
-
-    The exit code says nothing: about one exit in five aborts although all work is done.
-    """
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [*TORCHRUN, str(script), what, str(folder), *words],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=200,
-    )
-    output = f"{done.stdout}\n{done.stderr}"
+    """Return what each process wrote, and the output; fails with that when one wrote nothing."""
     files = [folder / f"{what}-{rank}.pt" for rank in range(PROCESSES)]
-    if not all(file.is_file() for file in files):
-        pytest.fail(f"no result of each process:\n{output}")
-    return [torch.load(file) for file in files], output
+    return launch(files, script, what, str(folder), *words)
 
 
 @pytest.fixture(scope="session")
