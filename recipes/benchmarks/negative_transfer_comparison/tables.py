@@ -1,0 +1,2 @@
+"""Results as tables."""
+def tables(lines): return []
