@@ -12,7 +12,6 @@ from hf_transfer_plugin.errors import TransferError
 from hf_transfer_plugin.records import Candidate, Forecast
 from hf_transfer_plugin.select.forecasting import forecast_pairs, own_forecasts
 from hf_transfer_plugin.select.halving import survivors
-from hf_transfer_plugin.select.kept_scores import Scored
 from hf_transfer_plugin.select.resampling import confidence_set
 from hf_transfer_plugin.select.row_scoring import RowScorer
 from hf_transfer_plugin.select.spreading import spread

@@ -129,7 +129,11 @@ def leads(
     """Tell for each pair whether one beats the other by more than the noise.
 
     Args:
-        draws, full, one, other, confidence: as for `paired_differences`.
+        draws: as for `paired_differences`.
+        full: as there.
+        one: as there.
+        other: as there.
+        confidence: as there.
 
     Returns:
         [one, other]: 1 where one is ahead, -1 where the other is, 0 where they cannot be told

@@ -1,4 +1,4 @@
-r"""Does transfer help or harm, and does the forecast of a ranking tell before training?
+r"""Hold the forecast of a ranking, help or harm, against what training over paired seeds finds.
 
 The image pairs, an hour or two on one core:
     python recipes/benchmarks/negative_transfer.py --data FOLDER --kinds images

@@ -5,21 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from tuning.lines import Lines
+from tuning.source import KINDS
+
 from hf_transfer_plugin import rank_checkpoints
 from hf_transfer_plugin.select.ranking import DEFAULT_SCORES
 from negative_transfer_comparison.plan import Place
 from negative_transfer_comparison.settings import Settings
 from negative_transfer_comparison.sources import source_folder
 from negative_transfer_comparison.training import Say, read_place
-from tuning.lines import Lines
-from tuning.source import KINDS
 
 __all__ = ["measure_forecasts"]
 
 
-def measure_forecasts(
-    places: Sequence[Place], lines: Lines, settings: Settings, say: Say
-) -> None:
+def measure_forecasts(places: Sequence[Place], lines: Lines, settings: Settings, say: Say) -> None:
     """Rank the sources of each place as a user would, and keep what is forecast of each."""
     for place in places:
         key = place.forecast_key

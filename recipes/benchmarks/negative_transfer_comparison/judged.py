@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tuning.lines import Lines
+
 from hf_transfer_plugin import judge
 from hf_transfer_plugin.records import Outcome, Verdict
 from negative_transfer_comparison.plan import SOURCES, Place, counted
 from negative_transfer_comparison.training import chosen_rate
-from tuning.lines import Lines
 
 __all__ = ["MARGIN", "JudgedPair", "judged_pairs"]
 

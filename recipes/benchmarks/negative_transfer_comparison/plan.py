@@ -141,9 +141,7 @@ def counted(target: str, sources: Sequence[str]) -> tuple[str, ...]:
     )
 
 
-def places_of(
-    targets: Sequence[str], sources: Sequence[str], sizes: Sequence[int]
-) -> list[Place]:
+def places_of(targets: Sequence[str], sources: Sequence[str], sizes: Sequence[int]) -> list[Place]:
     """Return every target in every size that it has, with the sources that count there."""
     return [
         Place(target, rows, names)

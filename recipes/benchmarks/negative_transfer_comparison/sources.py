@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 from datasets import ClassLabel, Dataset
 from PIL import Image
+from tuning.networks import make
+from tuning.rows import draw, read, write
+from tuning.source import KINDS
 
 from hf_transfer_plugin.data import TargetData, load_data
 from hf_transfer_plugin.records import DataSpec
 from negative_transfer_comparison.plan import SOURCES, Origin
 from negative_transfer_comparison.settings import Settings
-from tuning.networks import make
-from tuning.rows import draw, read, write
-from tuning.source import KINDS
 
 __all__ = ["made", "source_folder", "spec_of"]
 

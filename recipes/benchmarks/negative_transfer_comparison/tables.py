@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from math import inf, isnan
 
 from measured.table import Table
+from tuning.lines import Lines
+from tuning.source import KINDS
 
 from negative_transfer_comparison.judged import MARGIN, JudgedPair, judged_pairs
 from negative_transfer_comparison.plan import SOURCES
 from negative_transfer_comparison.quality import auroc, precision_recall
-from tuning.lines import Lines
-from tuning.source import KINDS
 
 __all__ = ["tables"]
 

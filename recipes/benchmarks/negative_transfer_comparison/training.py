@@ -7,15 +7,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil
 
+from tuning.lines import Lines
+from tuning.rows import draw, read, write
+from tuning.source import KINDS
+from tuning.training import BATCH, Rows, hits_of, in_memory, tuned
+
 from hf_transfer_plugin.checkpoints import Checkpoint
 from hf_transfer_plugin.data import Prepared, TargetData, load_data, prepare
 from negative_transfer_comparison.plan import Place
 from negative_transfer_comparison.settings import Settings
 from negative_transfer_comparison.sources import source_folder, spec_of
-from tuning.lines import Lines
-from tuning.rows import draw, read, write
-from tuning.source import KINDS
-from tuning.training import BATCH, Rows, hits_of, in_memory, tuned
 
 __all__ = ["Trainings", "chosen_rate", "read_place"]
 

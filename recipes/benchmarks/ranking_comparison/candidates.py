@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tuning.networks import make
+
 from ranking_comparison.plan import CANDIDATES
 from ranking_comparison.settings import Settings
 from ranking_comparison.targets import read_source
-from tuning.networks import make
 
 __all__ = ["candidate_folder", "made"]
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 from measured.table import Table
-
 from tuning.lines import Lines
+from tuning.source import KINDS
+
 from ranking_comparison.plan import ORDERING
 from ranking_comparison.reading import Measured, gathered, seed_deviation
-from tuning.source import KINDS
 from ranking_comparison.summary import ELSEWHERE, covered, orders_of
 
 __all__ = ["goals"]

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from datasets import ClassLabel, Dataset, concatenate_datasets
+from tuning.rows import draw, read, write
+from tuning.source import KINDS
 
 from hf_transfer_plugin.data import TargetData, load_data
 from hf_transfer_plugin.records import DataSpec
 from ranking_comparison.plan import TARGETS
 from ranking_comparison.settings import Settings
-from tuning.rows import draw, read, write
-from tuning.source import KINDS
 
 __all__ = ["read_source", "read_target"]
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from tuning.training import hits_of, in_memory, tuned
+
 from hf_transfer_plugin.checkpoints import Checkpoint
 from hf_transfer_plugin.data import TargetData, prepare
-from tuning.training import hits_of, in_memory, tuned
 
 __all__ = ["tune"]
 

@@ -51,9 +51,7 @@ def tuned(
     return model
 
 
-def fit(
-    model: Any, rows: Rows, collate: Collate, epochs: int, rate: float, seed: int
-) -> None:
+def fit(model: Any, rows: Rows, collate: Collate, epochs: int, rate: float, seed: int) -> None:
     """Train all weights: AdamW, linear warm-up, then a straight line down to 0."""
     if hasattr(model.config, "architecture"):
         model.to(memory_format=torch.channels_last)
