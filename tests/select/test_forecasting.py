@@ -25,8 +25,8 @@ def _scored(
 ) -> Scored:
     """Score layers whose class means lie `signal` apart, all with the same labels."""
     _, labels = planted(0.0, examples=120, dimensions=10)
+    means = np.random.default_rng(100).normal(size=(5, 10))
     rng = np.random.default_rng(seed)
-    means = rng.normal(size=(5, 10))
     tables = [signal * means[labels] + rng.normal(size=(120, 10)) for signal in signals]
     found = table_scores(tables, labels.tolist(), [score], draws=40, seed=0, null=False)
     best = found.best if len(tables) > 1 else {}
