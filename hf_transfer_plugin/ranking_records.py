@@ -9,7 +9,7 @@ from typing import Literal
 from hf_transfer_plugin.data_records import Task
 from hf_transfer_plugin.serialization import Record
 
-__all__ = ["Candidate", "Ranking"]
+__all__ = ["Candidate", "Forecast", "Ranking"]
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,33 @@ class Candidate(Record):
 
 
 @dataclass(frozen=True)
+class Forecast(Record):
+    """What the features of a candidate let expect of its transfer, before anything trains.
+
+    It is about frozen features by one score, and no verdict: training changes the features.
+
+    Attributes:
+        checkpoint: the candidate.
+        baseline: "random" for the same network with random weights, else the name of a baseline
+            without a network.
+        score: name of the score that orders.
+        difference: the candidate's score minus that of the baseline; of its best layer against a
+            baseline without a network (`Candidate.against`).
+        lower, upper: paired interval, for all candidates and baselines at once, at the confidence
+            of the ranking.
+        expected: "help" (lower > 0), "harm" (upper < 0), or "none": no forecast.
+    """
+
+    checkpoint: str
+    baseline: str
+    score: str
+    difference: float
+    lower: float
+    upper: float
+    expected: Literal["help", "harm", "none"]
+
+
+@dataclass(frozen=True)
 class Ranking(Record):
     """WHAT to transfer: candidates, best first.
 
@@ -85,6 +112,8 @@ class Ranking(Record):
             of earlier versions.
         confidence: that the set holds the truly best, and of the intervals.
         static_prior: what `static_rank` counts.
+        forecasts: of each candidate that reached all examples, in their order, first against its
+            twin with random weights, then without a network; empty in files of earlier versions.
     """
 
     file_name = "ranking.json"
@@ -100,3 +129,4 @@ class Ranking(Record):
     confidence_set: tuple[str, ...] = ()
     confidence: float = 0.9
     static_prior: Literal["downloads", "parameters"] | None = None
+    forecasts: tuple[Forecast, ...] = ()

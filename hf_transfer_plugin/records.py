@@ -12,7 +12,7 @@ from typing import Any, Literal
 from hf_transfer_plugin.alarms import Alarm, Watch
 from hf_transfer_plugin.data_records import DataSpec, DataSummary, Task
 from hf_transfer_plugin.phases import Choice, Phase, Transition
-from hf_transfer_plugin.ranking_records import Candidate, Ranking
+from hf_transfer_plugin.ranking_records import Candidate, Forecast, Ranking
 from hf_transfer_plugin.serialization import Record
 from hf_transfer_plugin.verdict_records import ClassVerdict, HiddenHarm, Outcome
 
@@ -24,6 +24,7 @@ __all__ = [
     "CurvePoint",
     "DataSpec",
     "DataSummary",
+    "Forecast",
     "HiddenHarm",
     "Outcome",
     "Phase",

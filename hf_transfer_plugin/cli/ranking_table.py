@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hf_transfer_plugin.records import Candidate, Ranking
+from hf_transfer_plugin.report.forecast_words import forecast_line
 from hf_transfer_plugin.report.names import display_name
 
 __all__ = ["ranking_notes", "ranking_table"]
@@ -80,6 +81,10 @@ def ranking_notes(ranking: Ranking) -> list[str]:
             f"{_IN_SET} cannot be told from the best at {100 * ranking.confidence:g}% confidence "
             "(paired: overlapping intervals are no tie)"
         )
+    lines = [forecast_line(ranking, each.checkpoint) for each in ranking.candidates]
+    if any(lines):
+        notes.append("forecast from frozen features before training, which is no verdict:")
+        notes += [line for line in lines if line]
     if any(each.estimated_seconds is not None for each in ranking.candidates):
         total = sum(each.seconds for each in (*ranking.candidates, *ranking.baselines))
         notes.append(

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 
 from hf_transfer_plugin.records import Candidate, Report
+from hf_transfer_plugin.report.forecast_words import forecast_cell
 from hf_transfer_plugin.report.names import display_name, one_line
 from hf_transfer_plugin.report.ranking_words import tied_candidates
 from hf_transfer_plugin.report.rows import Cells
@@ -44,6 +45,9 @@ def ranking_cells(report: Report) -> Cells:
             for row in every
         ]
         columns.append(("Cannot be told from the best", True, marks))
+    if ranking.forecasts:
+        forecasts = [forecast_cell(ranking, row) for row in every]
+        columns.append(("Forecast against random weights", True, forecasts))
     if any(row.null for row in every):
         nulls = [number(row.null[1]) if row.null else "–" for row in every]
         columns.append(("Shuffled labels (95%)", False, nulls))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from hf_transfer_plugin.records import Candidate, Ranking, Report
+from hf_transfer_plugin.report.forecast_words import forecast_sentence
 from hf_transfer_plugin.report.names import display_name, one_line
 from hf_transfer_plugin.report.words import counted, number
 
@@ -74,4 +75,5 @@ def ranking_sentence(report: Report) -> str:
     used = report.transfer.plan.checkpoint
     if used != best.checkpoint:
         text += f" This run transferred {display_name(used)} instead."
-    return text
+    forecast = forecast_sentence(ranking, used)
+    return f"{text} {forecast}" if forecast else text

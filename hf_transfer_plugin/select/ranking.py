@@ -95,26 +95,27 @@ def rank_checkpoints(
     )
     for look in range(len(samples) - 1):
         making.halve(look)
-    scored, baselines, chosen = making.finish()
-    ranked, prior = with_static_ranks(scored)
+    finished = making.finish()
+    ranked, prior = with_static_ranks(finished.candidates)
     return Ranking(
         task=task,
         data=data.summary.fingerprint,
         score=scores[0],
         examples=len(rows),
         candidates=(*ranked, *making.failed()),
-        baselines=baselines,
+        baselines=finished.baselines,
         findings=ranking_findings(
             ranked,
-            baselines,
+            finished.baselines,
             score=scores[0],
-            chosen=chosen,
+            chosen=finished.chosen,
             confidence=confidence,
             prior=prior,
         ),
-        confidence_set=chosen,
+        confidence_set=finished.chosen,
         confidence=confidence,
         static_prior=prior,
+        forecasts=finished.forecasts,
     )
 
 

@@ -4,24 +4,41 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal, TypeVar
 
 from hf_transfer_plugin.errors import TransferError
-from hf_transfer_plugin.records import Candidate
+from hf_transfer_plugin.records import Candidate, Forecast
+from hf_transfer_plugin.select.forecasting import forecast_pairs, own_forecasts
 from hf_transfer_plugin.select.halving import survivors
-from hf_transfer_plugin.select.kept_scores import Scored
-from hf_transfer_plugin.select.resampling import confidence_set, leads
+from hf_transfer_plugin.select.resampling import confidence_set
 from hf_transfer_plugin.select.row_scoring import RowScorer
 from hf_transfer_plugin.select.spreading import spread
 
-__all__ = ["RankingInTheMaking"]
+__all__ = ["Finished", "RankingInTheMaking"]
 
 _Value = TypeVar("_Value")
-_AGAINST: Mapping[int, Literal["beaten", "level", "ahead"]] = MappingProxyType(
-    {1: "beaten", 0: "level", -1: "ahead"}
+_AGAINST: Mapping[str, Literal["beaten", "level", "ahead"]] = MappingProxyType(
+    {"help": "beaten", "none": "level", "harm": "ahead"}
 )
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What the last look found.
+
+    Attributes:
+        candidates: those with a score, best first.
+        baselines: with how they do against the first candidate.
+        chosen: names in the confidence set.
+        forecasts: of the candidates that reached the last look.
+    """
+
+    candidates: tuple[Candidate, ...]
+    baselines: tuple[Candidate, ...]
+    chosen: tuple[str, ...]
+    forecasts: tuple[Forecast, ...]
 
 
 class RankingInTheMaking:
@@ -67,19 +84,15 @@ class RankingInTheMaking:
         self._alive = [rows[number].checkpoint for number in kept]
         self._scorer.forget(row.checkpoint for row in dropped)
 
-    def finish(self) -> tuple[tuple[Candidate, ...], tuple[Candidate, ...], tuple[str, ...]]:
-        """Score those who are left on everything.
-
-        Returns:
-            Candidates with a score, best first; baselines; names in the confidence set.
-        """
+    def finish(self) -> Finished:
+        """Score those who are left on everything."""
         outcomes = spread(self._alive, self._scorer.final)
-        pairs = self._good(outcomes)
+        scored = self._good(outcomes)
         (plain,) = spread([self._scorer.plain_name], self._scorer.plain)
         if isinstance(plain, TransferError):
             raise plain
-        networks = [pretrained for pretrained, _ in pairs]
-        others = [*(random for _, random in pairs), plain]
+        networks = [pretrained for pretrained, _ in scored]
+        others = [*(random for _, random in scored), plain]
         every = [*networks, *others]
         full = [row.candidate.scores[self._score] for row in every]
         draws = [row.draws for row in every]
@@ -91,37 +104,16 @@ class RankingInTheMaking:
         count = len(networks)
         members = confidence_set(draws[:count], full[:count], self._confidence).members
         ranked = sorted(range(count), key=lambda place: -full[place])
-        relations = self._against(networks, others, ranked[0])
+        pairs = forecast_pairs(networks, others, self._score, self._confidence)
         baselines = [
-            replace(row, against_best=relation)
-            for row, relation in zip(rows[count:], relations, strict=True)
+            replace(row, against_best=_AGAINST[forecast.expected])
+            for row, forecast in zip(rows[count:], pairs[ranked[0]], strict=True)
         ]
         candidates = (*(rows[place] for place in ranked), *self._dropped)
         chosen = tuple(rows[place].checkpoint for place in members)
-        return candidates, tuple(baselines), chosen
-
-    def _against(
-        self, networks: Sequence[Scored], others: Sequence[Scored], first: int
-    ) -> list[Literal["beaten", "level", "ahead"]]:
-        """Tell how each baseline does against the first candidate, beyond the noise of all pairs.
-
-        Each network takes part twice, with all layers and with its best one (`Candidate.against`).
-        """
-        count, baselines = len(networks), range(2 * len(networks), 2 * len(networks) + len(others))
-        plain = others[-1].candidate
-        full = [
-            *(row.candidate.scores[self._score] for row in networks),
-            *(row.candidate.against(plain, self._score) for row in networks),
-            *(row.candidate.scores[self._score] for row in others),
-        ]
-        draws = [
-            *(row.draws for row in networks),
-            *(row.best_draws for row in networks),
-            *(row.draws for row in others),
-        ]
-        found = leads(draws, full, range(2 * count), baselines, self._confidence)
-        places = [first + (count if row.candidate is plain else 0) for row in others]
-        return [_AGAINST[int(found[place, number])] for number, place in enumerate(places)]
+        return Finished(
+            candidates, tuple(baselines), chosen, own_forecasts(pairs, baselines, ranked)
+        )
 
     def failed(self) -> list[Candidate]:
         """Return those that could not be scored."""

@@ -11,7 +11,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from hf_transfer_plugin.errors import DataError
 
-__all__ = ["ConfidenceSet", "confidence_set", "half_samples", "label_permutation_null", "leads"]
+__all__ = [
+    "ConfidenceSet",
+    "confidence_set",
+    "half_samples",
+    "label_permutation_null",
+    "leads",
+    "paired_differences",
+]
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.intp]
@@ -122,6 +129,26 @@ def leads(
     """Tell for each pair whether one beats the other by more than the noise.
 
     Args:
+        draws: as for `paired_differences`.
+        full: as there.
+        one: as there.
+        other: as there.
+        confidence: as there.
+
+    Returns:
+        [one, other]: 1 where one is ahead, -1 where the other is, 0 where they cannot be told
+        apart.
+    """
+    gap, margin = paired_differences(draws, full, one, other, confidence)
+    return np.where(np.abs(gap) > margin, np.sign(gap), 0).astype(np.intp)
+
+
+def paired_differences(
+    draws: ArrayLike, full: ArrayLike, one: Sequence[int], other: Sequence[int], confidence: float
+) -> tuple[Floats, Floats]:
+    """Return how far each row is ahead of others, and how much of that may be noise.
+
+    Args:
         draws: [rows, draws], scores on the same half samples.
         full: [rows], scores on the whole sample.
         one: numbers of rows; all pairs hold at once, so the best may be looked up afterwards.
@@ -129,15 +156,13 @@ def leads(
         confidence: probability that no pair is called wrongly.
 
     Returns:
-        [one, other]: 1 where one is ahead, -1 where the other is, 0 where they cannot be told
-        apart.
+        Differences and half the widths of their intervals, both [one, other].
     """
     table, scores = _checked(draws, full, confidence)
     moved = table - table.mean(axis=1, keepdims=True)
     noise = (moved[list(one)][:, None] - moved[list(other)][None]).reshape(-1, table.shape[1])
     margin = _margins(noise, confidence, sign=0).reshape(len(one), len(other))
-    gap = scores[list(one)][:, None] - scores[list(other)][None]
-    return np.where(np.abs(gap) > margin, np.sign(gap), 0).astype(np.intp)
+    return scores[list(one)][:, None] - scores[list(other)][None], margin
 
 
 def label_permutation_null(

@@ -14,10 +14,11 @@ import argparse
 import os
 from pathlib import Path
 
-from ranking_comparison.lines import Lines
-from ranking_comparison.plan import CANDIDATES, FEATURE_SCORES, KINDS, PARTS, TARGETS, tunings_of
+from ranking_comparison.plan import CANDIDATES, FEATURE_SCORES, PARTS, TARGETS, tunings_of
 from ranking_comparison.settings import Settings
 from rich.console import Console
+from tuning.lines import Lines
+from tuning.source import KINDS
 
 console = Console()
 

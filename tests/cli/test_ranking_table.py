@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from hf_transfer_plugin.cli.ranking_table import ranking_notes, ranking_table
-from hf_transfer_plugin.records import Candidate, Ranking
+from hf_transfer_plugin.records import Candidate, Forecast, Ranking
 
 SCORES = {"logme": -0.0674, "h_score": 3.532, "knn_accuracy": 0.608, "linear_probe_accuracy": 0.7}
 
@@ -88,6 +88,22 @@ def test_notes_say_how_to_read_it() -> None:
     assert "org/gone failed: no such" in notes and "thing" not in notes
     assert "sample:minilm declares accuracy on imdb 0.93 (unchecked)" in notes
     assert "by number of weights alone: an-organisation/a-quite-long" in notes
+
+
+def test_notes_hold_the_forecasts() -> None:
+    made = _ranking()
+    first = made.candidates[0].checkpoint
+    forecasts = (
+        Forecast(first, "random", "logme", 0.25, 0.125, 0.375, "help"),
+        Forecast(first, "tfidf", "logme", -0.25, -0.5, 0.0, "none"),
+    )
+    notes = ranking_notes(replace(made, forecasts=forecasts))
+    place = notes.index("forecast from frozen features before training, which is no verdict:")
+    assert notes[place + 1] == (
+        f"{first}: expected to help by logme, +0.250 [0.125, 0.375] against random weights, "
+        "−0.250 [−0.500, 0.000] against tfidf (no forecast)"
+    )
+    assert sum("logme, " in note for note in notes) == 1
 
 
 def test_equal_numbers_of_weights_are_no_order() -> None:

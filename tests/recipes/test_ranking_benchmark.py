@@ -36,7 +36,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 def modules(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     yield
-    for name in [name for name in sys.modules if name.startswith("ranking_comparison")]:
+    for name in [name for name in sys.modules if name.startswith(("ranking_comparison", "tuning"))]:
         del sys.modules[name]
 
 
@@ -158,7 +158,8 @@ def test_candidates_within_the_noise_of_the_best(modules: None) -> None:
 
 
 def test_the_default_order_is_that_of_the_package(modules: None) -> None:
-    from ranking_comparison.plan import KINDS, ORDERING
+    from ranking_comparison.plan import ORDERING
+    from tuning.source import KINDS
 
     assert {kind: DEFAULT_SCORES[task][0] for kind, task in KINDS.items()} == ORDERING
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hf_transfer_plugin.records import Candidate, Ranking, Report
+from hf_transfer_plugin.records import Candidate, Forecast, Ranking, Report
 from hf_transfer_plugin.report import draw_charts, model_card
 from hf_transfer_plugin.report.chart_ranking import ranking_chart
 from hf_transfer_plugin.report.public import public_report
@@ -161,3 +161,31 @@ def _columns(image: bytes) -> float:
     """Return where the blue of the first candidate lies, in pixels from the left."""
     pixels = np.asarray(Image.open(io.BytesIO(image)).convert("RGB"))[:120]
     return float(np.flatnonzero((pixels == (0x00, 0x72, 0xB2)).all(-1).any(0)).mean())
+
+
+def test_the_forecast_of_what_is_transferred(ranking: Ranking) -> None:
+    used = samples.report().transfer.plan.checkpoint
+    score = ranking.score
+    forecasts = (
+        Forecast(used, "random", score, -0.25, -0.375, -0.125, "harm"),
+        Forecast(used, "tfidf-logistic", score, 0.0, -0.5, 0.5, "none"),
+        Forecast(LOCAL, "random", score, 0.5, 0.25, 0.75, "help"),
+    )
+    report = _with(replace(ranking, forecasts=forecasts))
+    words = (
+        f"Forecast before training: {used}: expected to harm by linear probe accuracy, −0.250 "
+        "[−0.375, −0.125] against random weights, 0.000 [−0.500, 0.500] against tfidf-logistic "
+        "(no forecast) (90% intervals; about frozen features, no verdict)."
+    )
+    assert ranking_sentence(report).endswith(words)
+    assert "expected to harm" in model_card(report, {})
+    table = ranking_cells(report)
+    place = table.head.index("Forecast against random weights")
+    cells = [row[place] for row in table.rows]
+    assert cells[:2] == [
+        "expected to harm, −0.250 [−0.375, −0.125]",
+        "expected to help, +0.500 [0.250, 0.750]",
+    ]
+    assert set(cells[2:]) == {"–"}
+    assert LOCAL not in str(public_report(report).to_json())
+    assert "Forecast" not in ranking_sentence(_with(ranking))

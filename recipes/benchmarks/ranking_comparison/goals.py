@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 from measured.table import Table
+from tuning.lines import Lines
+from tuning.source import KINDS
 
-from ranking_comparison.lines import Lines
-from ranking_comparison.plan import KINDS, ORDERING
+from ranking_comparison.plan import ORDERING
 from ranking_comparison.reading import Measured, gathered, seed_deviation
 from ranking_comparison.summary import ELSEWHERE, covered, orders_of
 

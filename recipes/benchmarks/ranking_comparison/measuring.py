@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any
 
+from tuning.lines import Lines
+
 from hf_transfer_plugin.checkpoints import Checkpoint
 from ranking_comparison.candidates import candidate_folder, made
-from ranking_comparison.lines import Lines
 from ranking_comparison.others import ESTIMATORS, rank_elsewhere
 from ranking_comparison.plan import FEATURE_SCORES, ORDERING, TARGETS, Tuning, counted
 from ranking_comparison.ranked import features_of, last_layer_of, order_of, rank, scores_of

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
-from hf_transfer_plugin.records import Task
+from tuning.source import Source
 
 __all__ = [
     "CANDIDATES",
     "FEATURE_SCORES",
-    "KINDS",
     "ORDERING",
     "PARTS",
     "TARGETS",
-    "Source",
     "Target",
     "Tuning",
     "counted",
@@ -26,27 +23,6 @@ PARTS = ("candidates", "tunings", "scores", "others", "rankings")
 FEATURE_SCORES = ("logme", "h_score", "knn_accuracy", "linear_probe_accuracy", "gbc", "nleep")
 #: Kind of data -> the score that orders a ranking unless it is told otherwise.
 ORDERING = {"text": "logme", "images": "knn_accuracy"}
-#: Kind of data -> task.
-KINDS: dict[str, Task] = {"text": "text-classification", "images": "image-classification"}
-
-
-@dataclass(frozen=True)
-class Source:
-    """How a candidate is made.
-
-    Attributes:
-        kind: a key of KINDS.
-        network: "minilm", "efficientnet" or "resnet", a tiny one.
-        layers: the first layers that are kept; None for all.
-        reset: layer groups whose weights are drawn anew ("*" for all).
-        dataset: what it is then trained on; "" for nothing.
-    """
-
-    kind: str
-    network: Literal["minilm", "efficientnet", "resnet"]
-    layers: int | None = None
-    reset: tuple[str, ...] = ()
-    dataset: str = ""
 
 
 @dataclass(frozen=True)

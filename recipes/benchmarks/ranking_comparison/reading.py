@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from tuning.lines import Lines
 
-from ranking_comparison.lines import Lines
 from ranking_comparison.plan import CANDIDATES, FEATURE_SCORES, ORDERING, TARGETS
 
 __all__ = ["Measured", "gathered", "seed_deviation"]

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 from measured.table import Table
+from tuning.lines import Lines
+from tuning.source import KINDS
 
 from ranking_comparison.goals import goals
-from ranking_comparison.lines import Lines
-from ranking_comparison.plan import CANDIDATES, KINDS
+from ranking_comparison.plan import CANDIDATES
 from ranking_comparison.quality import Quality, within_noise
 from ranking_comparison.reading import Measured, gathered, seed_deviation
 from ranking_comparison.summary import Covered, best_pairs, covered, orders_of, tuned_again

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from datasets import ClassLabel, Dataset, concatenate_datasets, load_dataset
-from sklearn.model_selection import train_test_split
+from datasets import ClassLabel, Dataset, concatenate_datasets
+from tuning.rows import draw, read, write
+from tuning.source import KINDS
 
 from hf_transfer_plugin.data import TargetData, load_data
 from hf_transfer_plugin.records import DataSpec
-from ranking_comparison.plan import KINDS, TARGETS
+from ranking_comparison.plan import TARGETS
 from ranking_comparison.settings import Settings
 
 __all__ = ["read_source", "read_target"]
@@ -58,27 +58,18 @@ def _spec(folder: Path, name: str, settings: Settings) -> DataSpec:
 
 def _write(name: str, settings: Settings, folder: Path) -> None:
     splits = {
-        role: _first_classes(_read(settings.data / name / f"{role}.parquet"), TARGETS[name].classes)
+        role: _first_classes(read(settings.data / name / f"{role}.parquet"), TARGETS[name].classes)
         for role in ("train", "validation", "test")
     }
     classes = len(set(splits["train"]["label"]))
-    train, left = _draw(splits["train"], settings.rows)
-    validation, _ = _draw(left, max(_VALIDATION_ROWS, 2 * classes))
-    test, _ = _draw(splits["test"], settings.test_rows)
+    train, left = draw(splits["train"], settings.rows)
+    validation, _ = draw(left, max(_VALIDATION_ROWS, 2 * classes))
+    test, _ = draw(splits["test"], settings.test_rows)
     missing = settings.test_rows - len(test)
     if missing > classes:
-        more, _ = _draw(splits["validation"], missing)
+        more, _ = draw(splits["validation"], missing)
         test = concatenate_datasets([test, more])
-    unfinished = folder.with_name(f"{folder.name}.tmp")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
-    for role, rows in (("train", train), ("validation", validation), ("test", test)):
-        rows.to_parquet(unfinished / f"{role}.parquet")
-    unfinished.rename(folder)
-
-
-def _read(file: Path) -> Dataset:
-    return load_dataset("parquet", data_files=str(file), split="train")
+    write({"train": train, "validation": validation, "test": test}, folder)
 
 
 def _first_classes(rows: Dataset, number: int | None) -> Dataset:
@@ -87,14 +78,3 @@ def _first_classes(rows: Dataset, number: int | None) -> Dataset:
     names = rows.features["label"].names[:number]
     kept = rows.select(np.flatnonzero(np.asarray(rows["label"]) < number))
     return kept.cast_column("label", ClassLabel(names=names))
-
-
-def _draw(rows: Dataset, wanted: int) -> tuple[Dataset, Dataset]:
-    """Return a stratified sample, and the rows that are left (all rows and none if too few)."""
-    labels = np.asarray(rows["label"])
-    if len(rows) - wanted < len(np.unique(labels)):
-        return rows, rows.select([])
-    drawn, left = train_test_split(
-        np.arange(len(rows)), train_size=wanted, random_state=0, stratify=labels
-    )
-    return rows.select(np.sort(drawn)), rows.select(np.sort(left))

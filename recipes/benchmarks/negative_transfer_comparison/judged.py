@@ -1,0 +1,96 @@
+"""Lines of a results file as judged pairs, each with its forecast."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tuning.lines import Lines
+
+from hf_transfer_plugin import judge
+from hf_transfer_plugin.records import Outcome, Verdict
+from negative_transfer_comparison.plan import SOURCES, Place, counted
+from negative_transfer_comparison.training import chosen_rate
+
+__all__ = ["MARGIN", "JudgedPair", "judged_pairs"]
+
+MARGIN = 0.01
+_FEWEST_SEEDS = 2
+
+
+@dataclass(frozen=True)
+class Foretold:
+    """One forecast: the difference of scores, half the width of its interval, and the word."""
+
+    difference: float
+    half_width: float
+    expected: str
+
+
+@dataclass(frozen=True)
+class JudgedPair:
+    """A source and a target in a size, after training.
+
+    Attributes:
+        place: target and rows.
+        source: a key of SOURCES.
+        verdict: source against the same architecture from scratch, over paired seeds.
+        forecasts: baseline -> what was forecast; empty where nothing was ranked.
+    """
+
+    place: Place
+    source: str
+    verdict: Verdict
+    forecasts: dict[str, Foretold]
+
+    @property
+    def outcome(self) -> Outcome:
+        """Return what training found."""
+        return self.verdict.outcome
+
+
+def judged_pairs(lines: Lines) -> list[JudgedPair]:
+    """Return the pairs whose two sides share at least two seeds."""
+    trained: dict[tuple[str, int], list[str]] = {}
+    for key in lines:
+        if key[0] == "training":
+            trained.setdefault((key[1], int(key[2])), []).append(key[3])
+    found = []
+    for (target, rows), arms in trained.items():
+        place = Place(target, rows, counted(target, [name for name in SOURCES if name in arms]))
+        for source in place.sources:
+            control = _scores(place, place.control(source), lines)
+            transfer = _scores(place, source, lines)
+            shared = sorted(control.keys() & transfer.keys())
+            if len(shared) >= _FEWEST_SEEDS:
+                verdict = _verdict(transfer, control, shared)
+                found.append(JudgedPair(place, source, verdict, _forecasts(place, source, lines)))
+    return found
+
+
+def _verdict(
+    transfer: dict[int, float], control: dict[int, float], shared: Sequence[int]
+) -> Verdict:
+    first, second = [transfer[seed] for seed in shared], [control[seed] for seed in shared]
+    return judge(first, second, margin=MARGIN, baseline="from scratch")
+
+
+def _scores(place: Place, arm: str, lines: Lines) -> dict[int, float]:
+    """Return seed -> test accuracy at the rate that the arm chose."""
+    rate = chosen_rate(place, arm, lines, lines.environment["rates"][place.kind])
+    if rate is None:
+        return {}
+    chosen = place.key(arm, rate, 0)[:-1]
+    return {int(key[-1]): lines[key]["test"] for key in lines if key[:-1] == chosen}
+
+
+def _forecasts(place: Place, source: str, lines: Lines) -> dict[str, Foretold]:
+    if place.forecast_key not in lines:
+        return {}
+    found = lines[place.forecast_key]["forecasts"].get(source, {})
+    return {
+        baseline: Foretold(
+            each["difference"], (each["upper"] - each["lower"]) / 2, each["expected"]
+        )
+        for baseline, each in found.items()
+    }
