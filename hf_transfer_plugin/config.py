@@ -14,7 +14,6 @@ from hf_transfer_plugin.decide.controls import CONTROLS, DEFAULT_CONTROLS, contr
 from hf_transfer_plugin.errors import ConfigError, RecordError, did_you_mean
 from hf_transfer_plugin.metrics import check_metric
 from hf_transfer_plugin.records import DataSpec, Plan, Ranking, Task
-from hf_transfer_plugin.select.ranking import DEFAULT_SCORES
 from hf_transfer_plugin.serialization import Record
 from hf_transfer_plugin.strict_yaml import parse_value, read_mapping
 
@@ -51,7 +50,7 @@ class RunConfig(Record):
         metric: what is judged.
         controls: what transfer is compared with; the first one decides.
         control_learning_rates: grid for the controls that train a network.
-        rank_scores: scores of the ranking; the first one orders.
+        rank_scores: scores of the ranking; the first one orders. Empty: those of the task.
         rank_examples: size of the sample that is ranked on.
         rank_confidence: that the ranking's confidence set holds the truly best, and of its
             intervals.
@@ -81,7 +80,7 @@ class RunConfig(Record):
     metric: str = "accuracy"
     controls: tuple[str, ...] = DEFAULT_CONTROLS
     control_learning_rates: tuple[float, ...] = ()
-    rank_scores: tuple[str, ...] = DEFAULT_SCORES
+    rank_scores: tuple[str, ...] = ()
     rank_examples: int = 500
     rank_confidence: float = 0.9
     rank_halving: bool = False
@@ -266,7 +265,7 @@ def _check_values(config: RunConfig, task: Task | None) -> None:
         value = getattr(config, key)
         _require(0 < value < 1, key, value, "between 0 and 1")
     _require(config.margin >= 0, "margin", config.margin, "0 or more")
-    _require(bool(config.ranked()), "checkpoint", None, "a checkpoint, or candidates to rank")
+    _require(bool(config.ranked()), "checkpoint and candidates", None, "one checkpoint or more")
     _require(bool(config.controls), "controls", (), "one of " + ", ".join(CONTROLS))
     for name in config.controls:
         hint = did_you_mean(name, CONTROLS)

@@ -30,8 +30,8 @@ from hf_transfer_plugin.processes import is_first, wait_for_all
 from hf_transfer_plugin.records import Plan, Ranking, Report, RunResult, Verdict
 from hf_transfer_plugin.report import report_files
 from hf_transfer_plugin.report.chart_profile import profile_chart
-from hf_transfer_plugin.select.profile import PROFILE_SCORE, layer_profile
-from hf_transfer_plugin.select.ranking import rank_checkpoints
+from hf_transfer_plugin.select.profile import PROFILE_SCORE, check_profile_score, layer_profile
+from hf_transfer_plugin.select.ranking import DEFAULT_SCORES, rank_checkpoints
 from hf_transfer_plugin.select.stored_ranking import stored_ranking
 from hf_transfer_plugin.serialization import Record, write_atomic
 from hf_transfer_plugin.train import run
@@ -109,10 +109,11 @@ class Line:
         revisions: dict[str, str] = {}
         if config.checkpoint and config.revision:
             revisions[config.checkpoint] = config.revision
+        scores = config.rank_scores or DEFAULT_SCORES[config.task]
         sample = (config.rank_examples, config.data.seed)
         sure = (config.rank_confidence, config.rank_halving)
         reading = (config.data.max_length, config.data.image_size)
-        asked = (data.summary.fingerprint, config.ranked(), revisions, config.rank_scores)
+        asked = (data.summary.fingerprint, config.ranked(), revisions, scores)
         request = sha256(json.dumps((*asked, *sample, *sure, *reading)).encode()).hexdigest()[:16]
 
         def make(parts: Path) -> Ranking:
@@ -120,7 +121,7 @@ class Line:
                 config.ranked(),
                 data,
                 task=config.task,
-                scores=config.rank_scores,
+                scores=scores,
                 examples=config.rank_examples,
                 seed=config.data.seed,
                 confidence=config.rank_confidence,
@@ -140,11 +141,12 @@ class Line:
             score: name of a score of features; None means the accuracy of a linear probe.
         """
         config, data = self.config, self.data
+        score = score or PROFILE_SCORE
+        check_profile_score(score)
         # A plan may have been edited since it was written.
         named = self._plan or config
         checkpoint = named.checkpoint or self.rank().candidates[0].checkpoint
         revision = named.revision if named.checkpoint else None
-        score = score or PROFILE_SCORE
         reading = (config.data.max_length, config.data.image_size, config.data.seed)
         asked = (data.summary.fingerprint, checkpoint, revision, score, config.rank_examples)
         request = sha256(json.dumps((*asked, *reading)).encode()).hexdigest()[:16]

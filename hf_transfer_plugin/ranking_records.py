@@ -29,6 +29,8 @@ class Candidate(Record):
             files of earlier versions.
         interval: lower and upper end for the ordering score, at the confidence of the ranking
             for all rows at once.
+        best_layer: score name -> value of the layer that reads out best, where `scores` are means
+            over layers; what is compared with a baseline without a network.
         null: mean and 95% quantile of the ordering score with shuffled labels.
         against_best: how this baseline does against the first candidate, beyond the noise.
         downloads: of the last 30 days, as the Hub says; None when it was not asked.
@@ -47,6 +49,7 @@ class Candidate(Record):
     error: str | None = None
     examples: int = 0
     interval: tuple[float, float] | None = None
+    best_layer: Mapping[str, float] = field(default_factory=dict)
     null: tuple[float, float] | None = None
     against_best: Literal["beaten", "level", "ahead"] | None = None
     downloads: int | None = None
@@ -54,6 +57,16 @@ class Candidate(Record):
     static_rank: int | None = None
     estimated_seconds: float | None = None
     feature_seconds: float | None = None
+
+    def against(self, other: Candidate, score: str) -> float:
+        """Return the score that is held against another row's.
+
+        A baseline without a network has one table of features; it meets the best layer, since the
+        mean over layers counts those that read out little too.
+        """
+        if other.kind == "baseline" and score in self.best_layer:
+            return self.best_layer[score]
+        return self.scores[score]
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ def command(source: Source, overrides: Overrides = None, score: Score = None) ->
     profile = line.profile(score)
     _show(profile)
     for finding in profile.findings:
-        say(f"  {finding}")
+        say(f"- {finding}")
     say(f"\n{_suggestion(profile)}")
     say(f"\nwritten: {line.folder / 'layer_profile.json'}, {line.folder / 'layer_profile.png'}")
 

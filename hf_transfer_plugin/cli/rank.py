@@ -9,6 +9,8 @@ __all__ = ["command"]
 
 def command(source: Source, overrides: Overrides = None) -> None:
     """Score the candidates beside baselines; writes ranking.json."""
-    from hf_transfer_plugin.cli.showing import show_ranking
+    from hf_transfer_plugin.cli.showing import say, show_ranking
 
-    show_ranking(open_line(source, overrides).rank())
+    line = open_line(source, overrides)
+    show_ranking(line.rank())
+    say(f"\nwritten: {line.folder / 'ranking.json'}")

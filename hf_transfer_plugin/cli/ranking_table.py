@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from itertools import groupby
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
@@ -41,6 +42,8 @@ def ranking_table(ranking: Ranking, width: int) -> Table:
     if any(each.interval for each in scored):
         columns[f"{100 * ranking.confidence:g}% interval"] = _interval
     columns["random weights"] = twin
+    if any(each.best_layer for each in scored):
+        columns["best layer"] = lambda row: _best(row, ranking.score)
     for name in others:
         columns[name.removesuffix("_accuracy").replace("_", " ")] = partial(_other, name)
     if any(each.examples != ranking.examples for each in scored if each.examples):
@@ -48,7 +51,8 @@ def ranking_table(ranking: Ranking, width: int) -> Table:
     columns["weights"] = lambda row: _count(row.parameters)
     if not narrow and any(each.downloads is not None for each in scored):
         columns["downloads"] = lambda row: _count(row.downloads)
-    columns["seconds"] = _seconds
+    passes = any(each.estimated_seconds is not None for each in scored)
+    columns["seconds"] = _pass_seconds if passes else lambda row: _short(row.seconds)
     title = f"What to transfer ({ranking.examples} training examples)"
     table = Table(title=title, box=SIMPLE_HEAD, show_edge=False, padding=0)
     table.add_column("checkpoint", overflow="fold", min_width=12)
@@ -71,7 +75,7 @@ def ranking_table(ranking: Ranking, width: int) -> Table:
 def ranking_notes(ranking: Ranking) -> list[str]:
     """Return what does not fit into the table, a line each: how to read it, failures, findings."""
     notes = []
-    if ranking.confidence_set:
+    if _marked(ranking):
         notes.append(
             f"{_IN_SET} cannot be told from the best at {100 * ranking.confidence:g}% confidence "
             "(paired: overlapping intervals are no tie)"
@@ -92,19 +96,32 @@ def ranking_notes(ranking: Ranking) -> list[str]:
         placed = [each for each in ranking.candidates if each.static_rank is not None]
         placed.sort(key=lambda each: each.static_rank or 0)
         if len(placed) > 1:
-            names = ", ".join(each.checkpoint for each in placed)
-            notes.append(f"by {ranking.static_prior} alone: {names}")
+            level = groupby(placed, key=lambda each: each.static_rank)
+            names = ", ".join(" = ".join(each.checkpoint for each in tied) for _, tied in level)
+            counted = ranking.static_prior.replace("parameters", "weights")
+            notes.append(f"by number of {counted} alone: {names}")
     return notes
 
 
+def _marked(ranking: Ranking) -> tuple[str, ...]:
+    """Return the candidates to mark; of a single one there is nothing to tell."""
+    scored = sum(each.error is None for each in ranking.candidates)
+    return ranking.confidence_set if scored > 1 else ()
+
+
 def _score(row: Candidate, ranking: Ranking) -> str:
-    chosen = row.kind == "pretrained" and row.checkpoint in ranking.confidence_set
-    mark = _IN_SET if chosen else " " if ranking.confidence_set else ""
+    marked = _marked(ranking)
+    chosen = row.kind == "pretrained" and row.checkpoint in marked
+    mark = _IN_SET if chosen else " " if marked else ""
     return f"{row.scores[ranking.score]:.3f}{mark}"
 
 
 def _interval(row: Candidate) -> str:
     return f"{row.interval[0]:.3f}, {row.interval[1]:.3f}" if row.interval else "-"
+
+
+def _best(row: Candidate, score: str) -> str:
+    return f"{row.best_layer[score]:.3f}" if score in row.best_layer else "-"
 
 
 def _other(name: str, row: Candidate) -> str:
@@ -120,10 +137,10 @@ def _count(number: int | None) -> str:
     return str(number)
 
 
-def _seconds(row: Candidate) -> str:
+def _pass_seconds(row: Candidate) -> str:
     """Return the seconds of the pass and, in brackets, those that were expected."""
     if row.feature_seconds is None or row.estimated_seconds is None:
-        return _short(row.seconds)
+        return "-"
     return f"{_short(row.feature_seconds)} ({_short(row.estimated_seconds)})"
 
 

@@ -77,7 +77,8 @@ def profile_chart(profile: LayerProfile) -> Chart:
     _name_places(axes, layers)
     name = drawable(display_name(profile.checkpoint), "checkpoint", 40)
     axes.set_title(f"{name}, {profile.examples} training examples", fontsize=10, color=INK)
-    axes.set_xlim(-0.5, len(layers) - 0.5)
+    # A cut behind the last layer needs room to its right, where the head would be.
+    axes.set_xlim(-0.5, len(layers) - (0.0 if cut == len(layers) - 1 else 0.5))
     axes.margins(y=0.14)
     axes.set_ylabel(profile.score.replace("_", " "), fontsize=10, color=INK)
     axes.set_xlabel("layer group, input to head", fontsize=10, color=INK)

@@ -1,11 +1,11 @@
-"""WHAT: one bar for each candidate checkpoint and each comparison."""
+"""WHAT: one point for each candidate checkpoint and each comparison."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING
 
-from hf_transfer_plugin.records import Candidate, Report
+from hf_transfer_plugin.records import Candidate, Ranking, Report
 from hf_transfer_plugin.report.canvas import (
     GREY,
     INK,
@@ -28,13 +28,14 @@ __all__ = ["ranking_chart"]
 
 _ROWS = 20
 _LOOK = {
-    "tied": (PALETTE[0], "", "pretrained, cannot be told from the best"),
-    "first": (PALETTE[0], "", "pretrained, ahead of the others"),
-    "behind": (PALETTE[5], "", "pretrained, behind"),
-    "pretrained": (PALETTE[0], "", "pretrained checkpoint"),
-    "random": (PALETTE[1], "///", "same network, random weights"),
-    "baseline": ("#bfc5cc", "...", "no network"),
+    "tied": (PALETTE[0], "o", "pretrained, cannot be told from the best"),
+    "first": (PALETTE[0], "o", "pretrained, ahead of the others"),
+    "behind": (PALETTE[5], "o", "pretrained, behind"),
+    "pretrained": (PALETTE[0], "o", "pretrained checkpoint"),
+    "random": (PALETTE[1], "s", "same network, random weights"),
+    "baseline": ("#bfc5cc", "D", "no network"),
 }
+_GUIDE = "#e6e8eb"
 
 
 def _size(parameters: int) -> str:
@@ -46,8 +47,9 @@ def _size(parameters: int) -> str:
     return f"{parameters} weights"
 
 
-def _look(row: Candidate, tied: tuple[str, ...]) -> str:
-    """Return which look a row has; where the confidence set is not known, that of its kind."""
+def _look(row: Candidate, ranking: Ranking) -> str:
+    """Return which look a row has; where no set is known, that of its kind."""
+    tied = tied_candidates(ranking)
     if row.kind != "pretrained" or not tied:
         return row.kind
     if display_name(row.checkpoint) not in tied:
@@ -66,42 +68,49 @@ def _label(row: Candidate, index: int, most: int) -> str:
 
 
 def ranking_chart(report: Report) -> Chart:
-    """Draw the ordering score of every candidate and comparison; failed ones are named."""
-    from matplotlib.patches import Patch
+    """Draw the ordering score of every candidate and comparison; failed ones are named.
+
+    Points, not bars: most scores have no zero that means something, and where they are negative
+    the worst would have the longest bar.
+    """
+    from matplotlib.lines import Line2D
 
     ranking = report.ranking
     rows = [*ranking.candidates[:_ROWS], *ranking.baselines]
     values = [row.scores.get(ranking.score, math.nan) for row in rows]
     ends = [_drawn(row, value) for row, value in zip(rows, values, strict=True)]
-    looks = [_look(row, tied_candidates(ranking)) for row in rows]
+    looks = [_look(row, ranking) for row in rows]
     figure, (axes,) = new_figure(1.3 + 0.46 * max(len(rows), 1))
     for place, (row, value) in enumerate(zip(rows, values, strict=True)):
         if not math.isfinite(value):
             _write_failure(axes, place, row.error or "no such score")
             continue
-        color, hatch, _ = _LOOK[looks[place]]
-        axes.barh(place, value, 0.62, color=color, hatch=hatch, edgecolor=INK, linewidth=0.6)
+        color, marker, _ = _LOOK[looks[place]]
         low, high = ends[place]
-        if low < high:
-            axes.plot([low, high], [place, place], color=INK, linewidth=1.6)
-            axes.plot([low, high], [place, place], "|", color=INK, markersize=8)
+        axes.axhline(place, color=_GUIDE, linewidth=0.8, zorder=0)
+        axes.plot([low, high], [place, place], color=INK, linewidth=1.6, marker="|", markersize=8)
+        axes.plot(value, place, marker, color=color, markeredgecolor=INK, markersize=9)
+        axes.text(
+            high,
+            place,
+            f"  {number(value)}",
+            va="center",
+            fontsize=9.5,
+            color=INK,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
+            zorder=1,
+        )
     if not rows:
         axes.text(0.5, 0.5, "nothing was ranked", transform=axes.transAxes, ha="center", color=GREY)
-    finite = [end for pair in ends for end in pair if math.isfinite(end)]
-    low, high = min([0.0, *finite]), max([0.0, *finite])
-    room = (0.24 if low < 0 else 0.16) * ((high - low) or 1.0)
-    for place, value in enumerate(values):
-        if math.isfinite(value):
-            side, end = ("right", ends[place][0]) if value < 0 else ("left", ends[place][1])
-            pad = f" {number(value)} "
-            axes.text(end, place, pad, va="center", ha=side, fontsize=9.5, color=INK)
-    axes.set_xlim(low - (room if low < 0 else 0), high + room)
-    axes.axvline(0, color=GREY, linewidth=0.8)
+    finite = [end for pair in ends for end in pair if math.isfinite(end)] or [0.0]
+    low, high = min(finite), max(finite)
+    room = 0.2 * ((high - low) or 1.0)
+    axes.set_xlim(low - room / 3, high + room)
     label_rows(axes, [_label(row, index, ranking.examples) for index, row in enumerate(rows)])
     axes.set_xlabel(f"{ranking.score.replace('_', ' ')} (higher is better)", fontsize=10, color=INK)
     handles: list[object] = [
-        Patch(facecolor=color, hatch=hatch, edgecolor=INK, label=label)
-        for look, (color, hatch, label) in _LOOK.items()
+        Line2D([], [], color=color, marker=marker, markeredgecolor=INK, linestyle="", label=label)
+        for look, (color, marker, label) in _LOOK.items()
         if look in looks
     ]
     if handles:
@@ -110,13 +119,14 @@ def ranking_chart(report: Report) -> Chart:
 
 
 def _drawn(row: Candidate, value: float) -> tuple[float, float]:
-    """Return the ends of what is drawn beside 0: of the interval, or twice the value."""
+    """Return the ends of what is drawn: of the interval, or twice the value."""
     low, high = row.interval or (value, value)
     return (low, high) if math.isfinite(low) and math.isfinite(high) else (value, value)
 
 
 def _write_failure(axes: Axes, place: int, reason: str) -> None:
-    text = drawable(f"not scored: {one_line(reason)}", "not scored, see the table", 50)
+    first, *_ = reason.splitlines() or [""]
+    text = drawable(f"not scored: {one_line(first)}", "not scored, see the table", 50)
     axes.text(
         0.02,
         place,
@@ -152,4 +162,4 @@ def _interval_words(report: Report) -> str:
 def _alt(report: Report) -> str:
     failed = [row for row in report.ranking.candidates if row.error]
     names = ", ".join(display_name(row.checkpoint) for row in failed)
-    return f"Bar chart. {ranking_sentence(report)}" + (f" Not scored: {names}." if failed else "")
+    return f"Dot chart. {ranking_sentence(report)}" + (f" Not scored: {names}." if failed else "")

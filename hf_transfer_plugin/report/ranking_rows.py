@@ -32,6 +32,9 @@ def ranking_cells(report: Report) -> Cells:
         ("Kind", True, [row.kind for row in every]),
         (title(ranking.score), False, [value(row.scores, ranking.score) for row in every]),
     ]
+    if any(row.best_layer for row in every):
+        best = [value(row.best_layer, ranking.score) for row in every]
+        columns.append((f"{title(ranking.score)}, best layer", False, best))
     if any(row.interval for row in every):
         level = f"{100 * ranking.confidence:g}% interval"
         columns.append((level, False, [_ends(row.interval) for row in every]))
@@ -58,14 +61,14 @@ def ranking_cells(report: Report) -> Cells:
     if any(row.declared for row in every):
         columns.append(("Declared on its card", True, [_declared(row) for row in every]))
     columns.append(("Seconds", False, [number(row.seconds, 1) for row in every]))
-    columns.append(("Error", True, [one_line(row.error or "") for row in every]))
+    columns.append(("Error", True, [_reason(row) for row in every]))
     cells = [display_name(row.checkpoint) for row in every]
     return Cells(
         f"Scores on {ranking.examples} training examples, higher is better; the first one orders."
         + (
             " Intervals hold for all rows at once; ties are judged on paired differences, so "
             "intervals that overlap are no tie."
-            if tied
+            if any(row.interval for row in every)
             else ""
         ),
         ("Checkpoint", *(head for head, _, _ in columns)),
@@ -76,6 +79,11 @@ def ranking_cells(report: Report) -> Cells:
 
 def _ends(interval: tuple[float, float] | None) -> str:
     return f"{number(interval[0])} to {number(interval[1])}" if interval else "–"
+
+
+def _reason(row: Candidate) -> str:
+    """Return an error, which says three things on three lines, on one."""
+    return "; ".join(map(one_line, (row.error or "").splitlines()))
 
 
 def _declared(row: Candidate) -> str:

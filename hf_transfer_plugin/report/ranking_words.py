@@ -25,22 +25,27 @@ def best_rival(ranking: Ranking) -> Candidate | None:
 
 
 def tied_candidates(ranking: Ranking) -> tuple[str, ...]:
-    """Return display names of the confidence set, best first; empty in files of old versions."""
-    return tuple(display_name(name) for name in ranking.confidence_set)
+    """Return display names of the confidence set, best first.
+
+    Empty in files of old versions, and when no two candidates were scored: nothing to tell apart.
+    """
+    scored = sum(each.error is None for each in ranking.candidates)
+    return tuple(map(display_name, ranking.confidence_set)) if scored > 1 else ()
 
 
 def _tie_words(ranking: Ranking) -> str:
     """Return whom the first candidate cannot be told from; empty when that is not known."""
-    _, *others = tied_candidates(ranking) or ("",)
-    scored = [row for row in ranking.candidates if row.scores]
-    if not ranking.confidence_set or len(scored) < 2:
+    tied = tied_candidates(ranking)
+    if not tied:
         return ""
-    level = f"at {100 * ranking.confidence:g}% confidence"
+    others = tied[1:]
+    score = one_line(ranking.score.replace("_", " "))
+    level = f"at {100 * ranking.confidence:g}% confidence on rows like these"
     if not others:
-        return f" It is ahead of the others {level}."
+        return f" By {score} it is ahead of the others {level}."
     named = others[0] if len(others) == 1 else f"{', '.join(others[:-1])} and {others[-1]}"
     named = named if len(others) <= 3 else f"{len(others)} others"
-    return f" It cannot be told from {named} {level}."
+    return f" By {score} it cannot be told from {named} {level}."
 
 
 def ranking_sentence(report: Report) -> str:
@@ -58,11 +63,12 @@ def ranking_sentence(report: Report) -> str:
     text += _tie_words(ranking)
     rival = best_rival(ranking)
     if rival is not None:
-        against = rival.scores[ranking.score]
-        beats = "beats" if score > against else "does not beat"
+        against, own = rival.scores[ranking.score], best.against(rival, ranking.score)
+        subject = "It" if own == score else f"Its best layer ({number(own)})"
+        beats = "beats" if own > against else "does not beat"
         relation = "cannot be told from" if rival.against_best == "level" else beats
         text += (
-            f" It {relation} the best comparison without transfer, "
+            f" {subject} {relation} the best comparison without transfer, "
             f"{display_name(rival.checkpoint)} ({number(against)})."
         )
     used = report.transfer.plan.checkpoint

@@ -32,13 +32,17 @@ class TableScores:
 
     Attributes:
         scores: score name -> value, the mean over its tables.
+        best: score name -> value of its best table.
         draws: the ordering score on each half sample.
+        best_draws: that of the best table on each half sample.
         null: mean and 95 % quantile of the ordering score with shuffled labels; None where it
             was not asked for.
     """
 
     scores: Mapping[str, float]
+    best: Mapping[str, float]
     draws: tuple[float, ...]
+    best_draws: tuple[float, ...]
     null: tuple[float, float] | None
 
 
@@ -55,7 +59,7 @@ def draws_of(order: str, task: Task | None = None) -> int:
 
 def mean_score(name: str, tables: Sequence[Table], labels: NDArray[Any]) -> float:
     """Return the mean of a score over the tables of one network, each [examples, width]."""
-    return float(np.mean([SCORES[name](table, labels) for table in tables]))
+    return float(_each(name, tables, labels).mean())
 
 
 def table_scores(
@@ -85,23 +89,35 @@ def table_scores(
     """
     classes = np.asarray(labels)
     order = names[0]
-    scores = {name: mean_score(name, tables, classes) for name in names}
-    halves = [
-        mean_score(order, [table[half] for table in tables], classes[half])
-        for half in half_samples(classes, draws, seed)
-    ]
-    if not np.isfinite([scores[order], *halves]).all():
+    found = {name: _each(name, tables, classes) for name in names}
+    halves = np.array(
+        [
+            _each(order, [table[half] for table in tables], classes[half])
+            for half in half_samples(classes, draws, seed)
+        ]
+    )
+    if not (np.isfinite(found[order]).all() and np.isfinite(halves).all()):
         raise DataError(
-            arrived=f"{order} of these features is {scores[order]}, or not finite on half of the "
-            "examples",
+            arrived=f"{order} of these features is {found[order].mean()}, or not finite on half of "
+            "the examples",
             expected="a finite score",
             action="choose another ordering score (rank_scores, --score)",
         )
-    found = None
+    chance = None
     if null:
         shuffled = label_permutation_null(
             lambda given: mean_score(order, tables, given), classes, seed=seed
         )
         high = float(np.quantile(shuffled, NULL_QUANTILE, method="higher"))
-        found = (float(shuffled.mean()), high)
-    return TableScores(scores, tuple(halves), found)
+        chance = (float(shuffled.mean()), high)
+    return TableScores(
+        scores={name: float(values.mean()) for name, values in found.items()},
+        best={name: float(values.max()) for name, values in found.items()},
+        draws=tuple(halves.mean(axis=1).tolist()),
+        best_draws=tuple(halves.max(axis=1).tolist()),
+        null=chance,
+    )
+
+
+def _each(name: str, tables: Sequence[Table], labels: NDArray[Any]) -> Table:
+    return np.array([SCORES[name](table, labels) for table in tables])

@@ -24,10 +24,12 @@ class Scored(Record):
     Attributes:
         candidate: the row.
         draws: its ordering score on each half sample.
+        best_draws: that of its best layer, where every layer is scored; else the same.
     """
 
     candidate: Candidate
     draws: tuple[float, ...]
+    best_draws: tuple[float, ...]
 
 
 class KeptScores:

@@ -27,7 +27,7 @@ from hf_transfer_plugin.select.stratified_rows import stratified_rows
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["PROFILE_SCORE", "layer_profile"]
+__all__ = ["PROFILE_SCORE", "check_profile_score", "layer_profile"]
 
 PROFILE_SCORE = "linear_probe_accuracy"
 
@@ -131,14 +131,19 @@ def layer_profile(
     )
 
 
-def _check(score: str, confidence: float) -> None:
+def check_profile_score(score: str) -> None:
+    """Raise ConfigError for a score that reads no features."""
     known = [name for name, each in SCORES.items() if each.needs == "features"]
     if score not in known:
         raise ConfigError(
             arrived=f"unknown score {score!r}{did_you_mean(score, known)}",
             expected="a score of features: " + ", ".join(known),
-            action="correct `score`",
+            action="correct the score (--score)",
         )
+
+
+def _check(score: str, confidence: float) -> None:
+    check_profile_score(score)
     if not 0.0 < confidence < 1.0:
         raise ConfigError(f"confidence={confidence}", "between 0 and 1", "correct confidence")
 

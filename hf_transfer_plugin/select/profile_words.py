@@ -65,5 +65,5 @@ def _drop(layers: Sequence[LayerScore], best: LayerScore, first: int | None) -> 
     lost = best.score - layers[first].score
     return (
         f"from {layers[first].layer} on the score is lower by more than the noise "
-        f"({lost:.3f} there): these layers belong to the source's own task"
+        f"(by {lost:.3f} there): these layers belong to the source's own task"
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from hf_transfer_plugin.records import Candidate
 from hf_transfer_plugin.select.static_prior import static_order
@@ -39,11 +39,9 @@ def ranking_findings(
     findings += doubts
     elsewhere = []
     for name in list(best.scores)[1:]:
-        ahead = [each for each in baselines if each.scores[name] >= best.scores[name]]
-        if ahead:
-            named = ", ".join(map(_named, ahead))
-            text = f"by {name}, {named} does as well as {best.checkpoint} or better"
-            elsewhere.append(text)
+        ahead = [each for each in baselines if each.scores[name] >= best.against(each, name)]
+        for rows, subject in _by_kind(ahead, best):
+            elsewhere.append(f"by {name}, {_do(rows)} as well as {subject} or better")
     findings += elsewhere
     if not doubts:
         every = "every score" if not elsewhere else score
@@ -56,8 +54,21 @@ def ranking_findings(
     return tuple(findings)
 
 
-def _named(each: Candidate) -> str:
-    return f"{each.checkpoint} ({each.kind})"
+def _named(several: Sequence[Candidate]) -> str:
+    return ", ".join(f"{each.checkpoint} ({each.kind})" for each in several)
+
+
+def _by_kind(rows: Sequence[Candidate], best: Candidate) -> Iterator[tuple[list[Candidate], str]]:
+    """Return twins with random weights, then baselines without a network, and what each meets."""
+    for kind in ("random", "baseline"):
+        of_kind = [each for each in rows if each.kind == kind]
+        layer = "the best layer of " if kind == "baseline" and best.best_layer else ""
+        if of_kind:
+            yield of_kind, f"{layer}{best.checkpoint}"
+
+
+def _do(several: Sequence[Candidate]) -> str:
+    return f"{_named(several)} {'does' if len(several) == 1 else 'do'}"
 
 
 def _order(
@@ -82,12 +93,10 @@ def _doubts(
     found = []
     ahead = [each for each in baselines if each.against_best == "ahead"]
     level = [each for each in baselines if each.against_best == "level"]
-    if ahead:
-        named = ", ".join(map(_named, ahead))
-        found.append(f"by {score}, {named} does better than {best.checkpoint}{_DOUBT}")
-    if level:
-        named = ", ".join(map(_named, level))
-        text = f"by {score}, {best.checkpoint} cannot be told from {named}"
+    for rows, subject in _by_kind(ahead, best):
+        found.append(f"by {score}, {_do(rows)} better than {subject}{_DOUBT}")
+    for rows, subject in _by_kind(level, best):
+        text = f"by {score}, {subject} cannot be told from {_named(rows)}"
         found.append(f"{text} at {100 * confidence:g}% confidence{_DOUBT}")
     if best.null is not None and best.scores[score] <= best.null[1]:
         found.append(

@@ -11,6 +11,7 @@ from typing import Literal, TypeVar
 from hf_transfer_plugin.errors import TransferError
 from hf_transfer_plugin.records import Candidate
 from hf_transfer_plugin.select.halving import survivors
+from hf_transfer_plugin.select.kept_scores import Scored
 from hf_transfer_plugin.select.resampling import confidence_set, leads
 from hf_transfer_plugin.select.row_scoring import RowScorer
 from hf_transfer_plugin.select.spreading import spread
@@ -90,14 +91,37 @@ class RankingInTheMaking:
         count = len(networks)
         members = confidence_set(draws[:count], full[:count], self._confidence).members
         ranked = sorted(range(count), key=lambda place: -full[place])
-        compared = leads(draws, full, range(count), range(count, len(every)), self._confidence)
+        relations = self._against(networks, others, ranked[0])
         baselines = [
-            replace(row, against_best=_AGAINST[int(relation)])
-            for row, relation in zip(rows[count:], compared[ranked[0]], strict=True)
+            replace(row, against_best=relation)
+            for row, relation in zip(rows[count:], relations, strict=True)
         ]
         candidates = (*(rows[place] for place in ranked), *self._dropped)
         chosen = tuple(rows[place].checkpoint for place in members)
         return candidates, tuple(baselines), chosen
+
+    def _against(
+        self, networks: Sequence[Scored], others: Sequence[Scored], first: int
+    ) -> list[Literal["beaten", "level", "ahead"]]:
+        """Tell how each baseline does against the first candidate, beyond the noise of all pairs.
+
+        Each network takes part twice, with all layers and with its best one (`Candidate.against`).
+        """
+        count, baselines = len(networks), range(2 * len(networks), 2 * len(networks) + len(others))
+        plain = others[-1].candidate
+        full = [
+            *(row.candidate.scores[self._score] for row in networks),
+            *(row.candidate.against(plain, self._score) for row in networks),
+            *(row.candidate.scores[self._score] for row in others),
+        ]
+        draws = [
+            *(row.draws for row in networks),
+            *(row.best_draws for row in networks),
+            *(row.draws for row in others),
+        ]
+        found = leads(draws, full, range(2 * count), baselines, self._confidence)
+        places = [first + (count if row.candidate is plain else 0) for row in others]
+        return [_AGAINST[int(found[place, number])] for number, place in enumerate(places)]
 
     def failed(self) -> list[Candidate]:
         """Return those that could not be scored."""

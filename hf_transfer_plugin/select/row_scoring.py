@@ -182,8 +182,9 @@ class RowScorer:
         done = replace(
             row,
             scores=found.scores,
+            best_layer=found.best if len(tables) > 1 else {},
             null=found.null,
             examples=len(rows),
             seconds=time.perf_counter() - start,
         )
-        return Scored(done, found.draws)
+        return Scored(done, found.draws, found.best_draws)

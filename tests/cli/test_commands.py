@@ -53,6 +53,7 @@ def test_what_comes_before_training_trains_nothing(
     code, out, _ = command("rank", "config.yaml", "rank_examples=10")
     assert code == 0 and "What to transfer (10 training examples)" in out
     assert "./bert" in out and "random" in out and "tfidf" in out
+    assert out.endswith("\nwritten: run/ranking.json\n")
     assert _files(run) == {"config.json", "data.json", "ranking.json"}
     code, out, _ = command("plan", "config.yaml")
     assert code == 0 and "How to transfer" in out and "written: run/plan.json" in out

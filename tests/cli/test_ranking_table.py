@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -39,6 +40,7 @@ def _ranking() -> Ranking:
         interval=(-0.1423, -0.0891),
         static_rank=1,
     )
+    scores = {**SCORES, "logme": -0.0844}
     twin = Candidate("sample:minilm", "random", {**SCORES, "logme": -0.208}, 22_700_000)
     return Ranking(
         task="text-classification",
@@ -46,7 +48,7 @@ def _ranking() -> Ranking:
         score="logme",
         examples=500,
         candidates=(first, second, Candidate("org/gone", "pretrained", error="no such\nthing")),
-        baselines=(twin, Candidate("tfidf", "baseline", {**SCORES, "logme": -0.0844})),
+        baselines=(twin, Candidate("tfidf", "baseline", scores, seconds=9.4)),
         confidence_set=("sample:minilm",),
         static_prior="parameters",
     )
@@ -67,6 +69,17 @@ def test_every_number_is_there(width: int) -> None:
         assert number in text, number
     assert ("1.23M" in text) == (width > 100)
     assert "-0.115*" not in text and "-0.084" in text and "org/gone" not in text
+    # What the baseline took is not the time of a pass.
+    assert "-0.084" in (row := text[text.index("tfidf") :]) and "9.4" not in row
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_best_layer_has_a_column_where_each_is_scored(width: int) -> None:
+    made = _ranking()
+    first = replace(made.candidates[0], best_layer={"logme": 0.4321, "h_score": 9.0})
+    text = _printed(replace(made, candidates=(first, *made.candidates[1:])), width)
+    assert all(len(line) <= width for line in text.splitlines()) and "…" not in text
+    assert "0.432" in text and "layer" in text and "layer" not in _printed(made, width)
 
 
 def test_notes_say_how_to_read_it() -> None:
@@ -74,7 +87,21 @@ def test_notes_say_how_to_read_it() -> None:
     assert "* cannot be told from the best at 90% confidence" in notes
     assert "org/gone failed: no such" in notes and "thing" not in notes
     assert "sample:minilm declares accuracy on imdb 0.93 (unchecked)" in notes
-    assert "by parameters alone: an-organisation/a-quite-long" in notes
+    assert "by number of weights alone: an-organisation/a-quite-long" in notes
+
+
+def test_equal_numbers_of_weights_are_no_order() -> None:
+    made = _ranking()
+    first, second, gone = made.candidates
+    third = replace(second, checkpoint="org/third", static_rank=2)
+    notes = ranking_notes(replace(made, candidates=(first, second, third, gone)))
+    assert f"by number of weights alone: {second.checkpoint}, sample:minilm = org/third" in notes
+
+
+def test_a_single_candidate_is_not_marked() -> None:
+    made = _ranking()
+    alone = replace(made, candidates=(made.candidates[0], made.candidates[-1]))
+    assert "*" not in _printed(alone, 80) + "".join(ranking_notes(alone))
 
 
 def test_a_ranking_of_an_earlier_version() -> None:

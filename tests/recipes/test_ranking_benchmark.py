@@ -14,6 +14,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hf_transfer_plugin.select.ranking import DEFAULT_SCORES
+
 BENCHMARKS = Path(__file__).parents[2] / "recipes" / "benchmarks"
 WORDS = ("apple", "river", "music", "engine", "winter", "paper")
 CANDIDATES = ("minilm-1-layer", "minilm-2-layers")
@@ -79,7 +81,7 @@ def test_two_candidates_on_few_texts(tmp_path: Path, measure: Callable[..., str]
     found = {tuple(record["key"]): record["result"] for record in stored[1:]}
     tunings = [("tuning", "trec6", name, "0") for name in CANDIDATES]
     sets = [("set", "trec6", score) for score in SETS]
-    scored = [("scores", "trec6"), ("last", "trec6"), *sets]
+    scored = [("scores", "trec6"), ("last", "trec6", SCORES[0]), *sets]
     assert list(found) == [*tunings, *scored, ("ranking", "trec6")]
     for key in tunings:
         assert len(found[key]["hits"]) == 18
@@ -153,6 +155,12 @@ def test_candidates_within_the_noise_of_the_best(modules: None) -> None:
     assert within_noise([best, close], 0.01).tolist() == [True, True]
     far = best & (np.arange(400) % 4 > 0)
     assert within_noise([best, far], 0.01).tolist() == [True, False]
+
+
+def test_the_default_order_is_that_of_the_package(modules: None) -> None:
+    from ranking_comparison.plan import KINDS, ORDERING
+
+    assert {kind: DEFAULT_SCORES[task][0] for kind, task in KINDS.items()} == ORDERING
 
 
 def test_one_fine_tuning_foretells_the_next_only_so_well(modules: None) -> None:

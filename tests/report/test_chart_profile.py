@@ -90,6 +90,16 @@ def test_what_is_frozen_and_what_is_specific_is_shaded() -> None:
     assert _share(nothing_found(), frozen) == _share(nothing_found(), specific) == 0.0
 
 
+def test_a_cut_behind_the_last_layer_leaves_room_for_the_head() -> None:
+    found = replace(profile(), best="neck", source_specific_from=None)
+    whole = replace(found, freeze=tuple(each.layer for each in found.layers), train=("head",))
+    image = Image.open(io.BytesIO(profile_chart(whole).image)).convert("RGB")
+    pixels = np.asarray(image)[: image.height // 2]
+    frozen = np.flatnonzero((pixels == (0xE6, 0xE8, 0xEB)).all(-1).any(0)).max()
+    dashes = np.flatnonzero((pixels == (0x1F, 0x23, 0x28)).all(-1).sum(0) > pixels.shape[0] / 4)
+    assert frozen < dashes.max() + 3 < image.width - 20
+
+
 def test_words() -> None:
     chart = profile_chart(profile())
     assert "layer.1 reads out best: 0.767" in chart.alt

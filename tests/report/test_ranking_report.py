@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 
+import numpy as np
 import pytest
+from PIL import Image
 
-from hf_transfer_plugin.records import Ranking, Report
+from hf_transfer_plugin.records import Candidate, Ranking, Report
 from hf_transfer_plugin.report import draw_charts, model_card
 from hf_transfer_plugin.report.chart_ranking import ranking_chart
 from hf_transfer_plugin.report.public import public_report
@@ -14,6 +17,7 @@ from hf_transfer_plugin.report.ranking_rows import ranking_cells
 from hf_transfer_plugin.report.ranking_words import best_rival, ranking_sentence
 from tests.report import samples
 
+BY = "By linear probe accuracy"
 LOCAL = "/home/someone/flowers"
 
 
@@ -46,15 +50,26 @@ def ranking() -> Ranking:
 
 def test_words_name_the_tie_and_the_rival_that_noise_leaves(ranking: Ranking) -> None:
     text = ranking_sentence(_with(ranking))
-    assert "It cannot be told from flowers at 90% confidence." in text
+    assert f"{BY} it cannot be told from flowers at 90% confidence on rows like these." in text
     assert "It cannot be told from the best comparison without transfer, tfidf-logistic" in text
     alone = replace(ranking, confidence_set=("sample:minilm",))
-    assert "It is ahead of the others at 90% confidence." in ranking_sentence(_with(alone))
+    ahead = f"{BY} it is ahead of the others at 90% confidence on rows like these."
+    assert ahead in ranking_sentence(_with(alone))
     many = replace(ranking, confidence_set=("sample:minilm", *"abcd"))
-    assert "It cannot be told from 4 others at" in ranking_sentence(_with(many))
+    assert "it cannot be told from 4 others at" in ranking_sentence(_with(many))
     # A higher score that is beaten is no rival beside one that is not.
     rival = best_rival(replace(ranking, baselines=ranking.baselines[:2]))
     assert rival is not None and rival.checkpoint == "tfidf-logistic"
+
+
+def test_a_baseline_without_a_network_meets_the_best_layer(ranking: Ranking) -> None:
+    first, *rest = ranking.candidates
+    layered = replace(first, best_layer={ranking.score: 0.95})
+    made = _with(replace(ranking, candidates=(layered, *rest)))
+    assert "Its best layer (0.950) cannot be told from" in ranking_sentence(made)
+    cells = ranking_cells(made)
+    columns = dict(zip(cells.head, zip(*cells.rows, strict=True), strict=True))
+    assert columns[f"{ranking.score.replace('_', ' ')}, best layer"][:2] == ("0.950", "–")
 
 
 def test_the_table_shows_what_is_known(ranking: Ranking) -> None:
@@ -109,3 +124,40 @@ def test_what_leaves_the_machine_names_no_folder_and_keeps_the_marks(ranking: Ra
     names = {each.checkpoint for each in public.ranking.candidates}
     assert public.ranking.confidence_set == ("sample:minilm", "./flowers")
     assert names >= set(public.ranking.confidence_set)
+
+
+def test_reasons_are_whole_in_the_table_and_begin_in_the_chart(ranking: Ranking) -> None:
+    gone = replace(ranking.candidates[3], error="no such folder: ./x\n  expected: y\n  to do: z")
+    report = _with(replace(ranking, candidates=(*ranking.candidates[:3], gone)))
+    assert ranking_cells(report).rows[3][-1] == "no such folder: ./x; expected: y; to do: z"
+    short = replace(gone, error="no such folder: ./x")
+    changed = _with(replace(ranking, candidates=(*ranking.candidates[:3], short)))
+    assert ranking_chart(report).image == ranking_chart(changed).image
+
+
+def test_one_candidate_is_not_shown_as_ahead_of_others(ranking: Ranking) -> None:
+    alone = replace(ranking, candidates=ranking.candidates[:1], confidence_set=("sample:minilm",))
+    unknown = replace(alone, confidence_set=())
+    assert ranking_chart(_with(alone)).image == ranking_chart(_with(unknown)).image
+    cells = ranking_cells(_with(alone))
+    assert "Cannot be told from the best" not in cells.head and "all rows at once" in cells.caption
+
+
+def test_scores_below_zero_are_drawn_as_those_above(ranking: Ranking) -> None:
+    def lower(row: Candidate) -> Candidate:
+        ends = row.interval and (row.interval[0] - 5, row.interval[1] - 5)
+        return replace(row, scores={k: v - 5 for k, v in row.scores.items()}, interval=ends)
+
+    below = replace(
+        ranking,
+        candidates=tuple(map(lower, ranking.candidates)),
+        baselines=tuple(map(lower, ranking.baselines)),
+    )
+    blue = [_columns(ranking_chart(_with(each)).image) for each in (ranking, below)]
+    assert abs(blue[0] - blue[1]) < 30
+
+
+def _columns(image: bytes) -> float:
+    """Return where the blue of the first candidate lies, in pixels from the left."""
+    pixels = np.asarray(Image.open(io.BytesIO(image)).convert("RGB"))[:120]
+    return float(np.flatnonzero((pixels == (0x00, 0x72, 0xB2)).all(-1).any(0)).mean())

@@ -38,7 +38,11 @@ def checkpoints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, s
 def test_order_failures_and_findings(checkpoints: tuple[str, str]) -> None:
     seeing, blind = checkpoints
     ranking = rank_checkpoints(
-        [blind, "./gone", seeing], DataSpec("texts"), task="text-classification", examples=30
+        [blind, "./gone", seeing],
+        DataSpec("texts"),
+        task="text-classification",
+        scores=("logme", "knn_accuracy", "linear_probe_accuracy"),
+        examples=30,
     )
     assert [each.checkpoint for each in ranking.candidates] == [seeing, blind, "./gone"]
     assert "no such checkpoint folder" in (ranking.candidates[2].error or "")
@@ -158,7 +162,8 @@ def test_pictures_are_ranked_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert [each.checkpoint for each in ranking.baselines] == [network, "pixels"]
     # The classes differ in brightness alone, which any pixel shows.
     assert ranking.baselines[1].scores["linear_probe_accuracy"] == 1.0
-    assert "pixels (baseline)" in ranking.findings[0]
+    doubt = f"by {scores[0]}, the best layer of {network} cannot be told from pixels (baseline)"
+    assert any(finding.startswith(doubt) for finding in ranking.findings)
     assert ranking.baselines[1].feature_dimensions == 32 * 32 * 3
     # Layers of images differ in width: the score is the mean of theirs.
     data = load_data(spec, "image-classification")
@@ -169,6 +174,7 @@ def test_pictures_are_ranked_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     own = [gbc(table, labels) for table in layers.values()]
     assert len(own) > 2 and min(own) < max(own)
     assert ranking.candidates[0].scores["gbc"] == pytest.approx(np.mean(own))
+    assert ranking.candidates[0].best_layer["gbc"] == pytest.approx(max(own))
     widths = sum(table.shape[1] for table in layers.values())
     assert ranking.candidates[0].feature_dimensions == widths
 

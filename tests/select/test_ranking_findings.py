@@ -25,9 +25,27 @@ def _plain(against: Against, knn: float = 0.1) -> Candidate:
 
 
 ONE, TWO, THREE = _row("a", 0.5, 30), _row("b", 0.4, 20), _row("c", 0.1, 40)
+LAYERED = replace(ONE, best_layer={"logme": 0.6, "knn_accuracy": 0.6})
 DOUBT = "this ranking gives no reason to transfer"
 # name -> (candidates, baseline, confidence set, said, not said)
 CASES: dict[str, tuple[list[Candidate], Candidate, list[str], list[str], list[str]]] = {
+    "its best layer beats the baseline": (
+        [LAYERED, TWO],
+        _plain("beaten", knn=0.55),
+        ["a"],
+        ["a beats every baseline by every score"],
+        [DOUBT, "as well as"],
+    ),
+    "its best layer does not": (
+        [LAYERED, TWO],
+        _plain("level", knn=0.7),
+        ["a"],
+        [
+            "by logme, the best layer of a cannot be told from tfidf (baseline)",
+            "by knn_accuracy, tfidf (baseline) does as well as the best layer of a or better",
+        ],
+        ["a beats"],
+    ),
     "a clear first": (
         [ONE, TWO, THREE],
         _plain("beaten"),
@@ -99,7 +117,7 @@ CASES: dict[str, tuple[list[Candidate], Candidate, list[str], list[str], list[st
 
 @pytest.mark.parametrize("name", CASES)
 def test_findings(name: str) -> None:
-    assert len(CASES) == 9
+    assert len(CASES) == 11
     candidates, baseline, chosen, said, unsaid = CASES[name]
     ranked, prior = with_static_ranks(candidates)
     found = ranking_findings(

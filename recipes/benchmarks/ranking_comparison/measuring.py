@@ -11,7 +11,7 @@ from hf_transfer_plugin.checkpoints import Checkpoint
 from ranking_comparison.candidates import candidate_folder, made
 from ranking_comparison.lines import Lines
 from ranking_comparison.others import ESTIMATORS, rank_elsewhere
-from ranking_comparison.plan import FEATURE_SCORES, TARGETS, Tuning, counted
+from ranking_comparison.plan import FEATURE_SCORES, ORDERING, TARGETS, Tuning, counted
 from ranking_comparison.ranked import features_of, last_layer_of, order_of, rank, scores_of
 from ranking_comparison.settings import Settings
 from ranking_comparison.targets import read_target
@@ -60,7 +60,8 @@ def measure_scores(
     """Compute all scores of the candidates of every target, and the confidence set of some."""
     for target in targets:
         names = _folders(target, candidates, settings)
-        keys: list[tuple[str, ...]] = [("scores", target), ("last", target)]
+        own = ORDERING[TARGETS[target].kind]
+        keys: list[tuple[str, ...]] = [("scores", target), ("last", target, own)]
         keys += [("set", target, score) for score in sets]
         missing = [key for key in keys if not _known(key, names, lines)]
         if len(names) < 2 or not missing:
@@ -71,7 +72,7 @@ def measure_scores(
             if key[0] == "scores":
                 result = scores_of(features, data)
             elif key[0] == "last":
-                result = last_layer_of(features, data)
+                result = last_layer_of(own, features, data)
             else:
                 result = order_of(key[2], features, data)
             _add(key, result, lines, say)
@@ -84,7 +85,9 @@ def measure_rankings(
     for target in targets:
         names, key = _folders(target, candidates, settings), ("ranking", target)
         if len(names) > 1 and not _known(key, names, lines):
-            _add(key, rank(names, read_target(target, settings), settings.rows), lines, say)
+            own = ORDERING[TARGETS[target].kind]
+            result = rank(names, read_target(target, settings), settings.rows, own)
+            _add(key, result, lines, say)
 
 
 def measure_others(

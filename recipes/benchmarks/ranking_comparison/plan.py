@@ -12,6 +12,7 @@ __all__ = [
     "CANDIDATES",
     "FEATURE_SCORES",
     "KINDS",
+    "ORDERING",
     "PARTS",
     "TARGETS",
     "Source",
@@ -22,8 +23,9 @@ __all__ = [
 ]
 
 PARTS = ("candidates", "tunings", "scores", "others", "rankings")
-#: The first orders a ranking unless it is told otherwise.
 FEATURE_SCORES = ("logme", "h_score", "knn_accuracy", "linear_probe_accuracy", "gbc", "nleep")
+#: Kind of data -> the score that orders a ranking unless it is told otherwise.
+ORDERING = {"text": "logme", "images": "knn_accuracy"}
 #: Kind of data -> task.
 KINDS: dict[str, Task] = {"text": "text-classification", "images": "image-classification"}
 

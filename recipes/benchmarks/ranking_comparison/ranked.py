@@ -22,13 +22,14 @@ __all__ = ["features_of", "last_layer_of", "order_of", "rank", "scores_of"]
 CONFIDENCE = 0.9
 
 
-def rank(names: Mapping[str, str], data: TargetData, rows: int) -> dict[str, Any]:
+def rank(names: Mapping[str, str], data: TargetData, rows: int, own: str) -> dict[str, Any]:
     """Rank candidates as a user would, by the default score, beside their baselines.
 
     Args:
         names: candidate -> its folder.
         data: the target.
         rows: training rows of the target, all of them.
+        own: the score that orders.
 
     Raises:
         RuntimeError: when a candidate could not be scored.
@@ -38,7 +39,7 @@ def rank(names: Mapping[str, str], data: TargetData, rows: int) -> dict[str, Any
         list(names.values()),
         data,
         task=data.task,
-        scores=FEATURE_SCORES,
+        scores=(own, *(score for score in FEATURE_SCORES if score != own)),
         examples=rows,
         confidence=CONFIDENCE,
     )
@@ -83,12 +84,14 @@ def scores_of(features: Mapping[str, LayerFeatures], data: TargetData) -> dict[s
     }
 
 
-def last_layer_of(features: Mapping[str, LayerFeatures], data: TargetData) -> dict[str, Any]:
-    """Return the default score of the last layer alone, the one that a head reads."""
+def last_layer_of(
+    score: str, features: Mapping[str, LayerFeatures], data: TargetData
+) -> dict[str, Any]:
+    """Return a score of the last layer alone, the one that a head reads."""
     began = time.perf_counter()
     labels = np.asarray(data.labels("train"))
     scores = {
-        name: mean_score(FEATURE_SCORES[0], [list(each.layers.values())[-1]], labels)
+        name: mean_score(score, [list(each.layers.values())[-1]], labels)
         for name, each in features.items()
     }
     return {"scores": scores, "seconds": time.perf_counter() - began}

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranking_comparison.lines import Lines
-from ranking_comparison.plan import CANDIDATES, FEATURE_SCORES, TARGETS
+from ranking_comparison.plan import CANDIDATES, FEATURE_SCORES, ORDERING, TARGETS
 
 __all__ = ["Measured", "gathered", "seed_deviation"]
 
@@ -94,10 +94,10 @@ def _measured(
     sets = {}
     parameters = np.array([scored["parameters"][name] for name in names], dtype=np.float64)
     orders["parameters"] = parameters
-    if ("last", target) in lines:
-        last: dict[str, float] = lines["last", target]["scores"]
-        orders[f"{FEATURE_SCORES[0]}, last layer alone"] = np.array([last[name] for name in names])
     for key in lines:
+        if key[:2] == ("last", target):
+            last: dict[str, float] = lines[key]["scores"]
+            orders[f"{key[2]}, last layer alone"] = np.array([last[name] for name in names])
         if key[:2] == ("set", target):
             sets[key[2]] = tuple(lines[key]["set"])
         if key[:2] == ("other", target):
@@ -110,7 +110,7 @@ def _measured(
 
 def _require_agreement(lines: Lines, target: str, sets: dict[str, tuple[str, ...]]) -> None:
     """Require that `rank_checkpoints` says what the parts that it is made of say."""
-    own = FEATURE_SCORES[0]
+    own = ORDERING[TARGETS[target].kind]
     if ("ranking", target) not in lines:
         return
     ranking, scores = lines["ranking", target], lines["scores", target]["scores"]
