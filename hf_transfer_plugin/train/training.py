@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -119,7 +119,7 @@ def train_once(
         if cached is not None:
             cached.remove()
 
-    def save(folder: Path, weights: Mapping[str, torch.Tensor] | None = None) -> None:
+    def save(folder: Path, weights: dict[str, torch.Tensor] | None = None) -> None:
         model.to(memory_format=torch.contiguous_format)  # type: ignore[call-arg]
         with without_bars():
             model.save_pretrained(folder, state_dict=weights)
