@@ -81,7 +81,8 @@ def greedy_soup(
         Wortsman et al., "Model soups" (2022), algorithm 1.
     """
     first, *others = sorted(alone, key=lambda member: -alone[member])
-    kept, reached = (first,), alone[first]
+    kept: tuple[_Member, ...] = (first,)
+    reached = alone[first]
     for member in others:
         tried = together((*kept, member))
         if tried >= reached:

@@ -1,0 +1,59 @@
+"""The gate of a rung: whether validation rules out harm beyond the margin."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hf_transfer_plugin.decide.checks import check_margin
+from hf_transfer_plugin.decide.statistics import paired_t_interval
+from hf_transfer_plugin.errors import DataError
+
+__all__ = ["Gate", "gate"]
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What validation says of a rung.
+
+    Attributes:
+        difference: mean of rung - control.
+        lower, upper: paired t-interval of it.
+        accepted: lower > -margin.
+    """
+
+    difference: float
+    lower: float
+    upper: float
+    accepted: bool
+
+
+def gate(
+    rung: Sequence[float], control: Sequence[float], *, margin: float, confidence: float
+) -> Gate:
+    """Compare a rung with the control on validation, by the rule of `go`.
+
+    A mean above the control's is not enough: with few seeds it is above by luck half of the time
+    where nothing differs. The lower end of the interval has to clear the margin.
+
+    Args:
+        rung: validation metric of each seed (higher is better); one model for all seeds is given
+            once for each, and the interval then holds the spread of the control alone.
+        control: that of the control with the same seeds, in the same order.
+        margin: smallest difference that matters, in units of the metric.
+        confidence: of the interval, in (0, 1).
+
+    Raises:
+        DataError: for seeds that are not paired, or fewer than two.
+        ConfigError: for a margin or confidence that does not fit.
+    """
+    check_margin(margin)
+    if len(rung) != len(control):
+        raise DataError(
+            arrived=f"{len(rung)} scores of the rung, {len(control)} of the control",
+            expected="the same seeds on both sides, in the same order",
+            action="run the missing seeds",
+        )
+    differences = [ours - theirs for ours, theirs in zip(rung, control, strict=True)]
+    lower, upper = paired_t_interval(differences, confidence)
+    return Gate(sum(differences) / len(differences), lower, upper, lower > -margin)
