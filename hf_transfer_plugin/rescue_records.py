@@ -23,7 +23,8 @@ class Rung(Record):
         name: which step.
         accepted: `lower` > -margin; the control itself always is.
         why: the reason, or why it was skipped.
-        validation: metric of each seed, in the order of the plan; empty when it was skipped.
+        validation: metric of each seed, in the order of the plan; of a soup, `jackknife_scores`;
+            empty when it was skipped.
         difference: mean of rung - control over the paired seeds.
         lower, upper: paired t-interval of the difference.
         chosen: what validation chose: "alpha 0.4", "seeds 2, 0", "rate 0.003".

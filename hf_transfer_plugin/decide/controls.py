@@ -7,6 +7,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from hf_transfer_plugin.decide.rates import (
+    ENOUGH_RATES,
     FULL_FACTORS,
     Rates,
     checked_rate,
@@ -20,7 +21,6 @@ __all__ = ["CONTROLS", "DEFAULT_CONTROLS", "controls"]
 
 DEFAULT_CONTROLS = ("from-scratch", "linear", "majority")
 HEAD_FACTORS = (1.0, 10.0, 100.0)  # a head alone stands, and needs, larger steps
-ENOUGH_RATES = 3
 
 
 def controls(

@@ -9,7 +9,7 @@ from hf_transfer_plugin.decide.checks import check_margin
 from hf_transfer_plugin.decide.statistics import paired_t_interval
 from hf_transfer_plugin.errors import DataError
 
-__all__ = ["Gate", "gate"]
+__all__ = ["Gate", "gate", "jackknife_scores"]
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ def gate(
     where nothing differs. The lower end of the interval has to clear the margin.
 
     Args:
-        rung: validation metric of each seed (higher is better); one model for all seeds is given
-            once for each, and the interval then holds the spread of the control alone.
+        rung: validation metric of each seed (higher is better); of one model that is made of all
+            seeds, its `jackknife_scores`.
         control: that of the control with the same seeds, in the same order.
         margin: smallest difference that matters, in units of the metric.
         confidence: of the interval, in (0, 1).
@@ -57,3 +57,21 @@ def gate(
     differences = [ours - theirs for ours, theirs in zip(rung, control, strict=True)]
     lower, upper = paired_t_interval(differences, confidence)
     return Gate(sum(differences) / len(differences), lower, upper, lower > -margin)
+
+
+def jackknife_scores(whole: float, without: Sequence[float]) -> tuple[float, ...]:
+    """Return one score a seed of a model that is made of all seeds.
+
+    The model alone would be the same number for every seed, as if other seeds gave it again. What
+    it is without each seed says how much they matter: the scores have the mean `whole` and the
+    spread of the jackknife, and may leave the range of the metric.
+
+    Args:
+        whole: metric of the model made of all seeds.
+        without: metric of the model made of all seeds but one, for each seed.
+
+    References:
+        Tukey, "Bias and confidence in not-quite large samples" (1958).
+    """
+    mean = sum(without) / len(without)
+    return tuple(whole + (len(without) - 1) * (mean - each) for each in without)

@@ -7,6 +7,7 @@ from hf_transfer_plugin.records import Plan
 
 __all__ = [
     "DEFAULT_LEARNING_RATE",
+    "ENOUGH_RATES",
     "FULL_FACTORS",
     "Rates",
     "checked_rate",
@@ -16,6 +17,7 @@ __all__ = [
 
 DEFAULT_LEARNING_RATE = 5e-5  # of transformers.TrainingArguments
 FULL_FACTORS = (0.3, 1.0, 3.0)
+ENOUGH_RATES = 3
 
 Rates = tuple[float, ...]
 

@@ -114,7 +114,7 @@ class _Ladder:
         return Rung(
             name,
             found.accepted,
-            f"lower end {found.lower:+.4f} is {side} -{margin:g} on validation",
+            f"lower end {found.lower:+.4f} is {side} {0.0 - margin:g} on validation",
             scores,
             found.difference,
             found.lower,

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from hf_transfer_plugin.adapt.weight_averages import greedy_soup, interpolated, mean_weights
 from hf_transfer_plugin.data import TargetData
+from hf_transfer_plugin.decide.gate import jackknife_scores
+from hf_transfer_plugin.decide.rates import ENOUGH_RATES
 from hf_transfer_plugin.ladder.rung_plans import is_lp_ft, is_probe, lp_ft_plan, probe_plan
 from hf_transfer_plugin.ladder.seed_models import SeedModels
 from hf_transfer_plugin.records import Plan, RunResult
@@ -105,7 +107,7 @@ def _wise_ft(ground: Ground) -> Tried | str:
 
 
 def _greedy_soup(ground: Ground) -> Tried | str:
-    """Average seeds of LP-FT, the best one first.
+    """Average seeds of LP-FT, the best one first; the jackknife says how much seeds matter.
 
     References:
         Wortsman et al., "Model soups" (2022).
@@ -120,11 +122,15 @@ def _greedy_soup(ground: Ground) -> Tried | str:
     def together(members: Sequence[int]) -> float:
         return ends.models.answers(mixed(members), "validation").metrics[metric]
 
-    members, _ = greedy_soup(alone, together)
+    members, whole = greedy_soup(alone, together)
     if len(members) == 1:
         return "no average of seeds is as good as the best seed, and that one alone is luck"
-    metrics = ends.models.answers(mixed(members), "validation").metrics
-    result = _with_validation(ends.result, "greedy-soup", [metrics] * len(alone))
+    without = []
+    for left_out in alone:
+        others = {seed: value for seed, value in alone.items() if seed != left_out}
+        without.append(greedy_soup(others, together)[1])
+    scores = [{metric: score} for score in jackknife_scores(whole, without)]
+    result = _with_validation(ends.result, "greedy-soup", scores)
     chosen = "seeds " + ", ".join(map(str, members))
     return Tried(result, ends.models, lambda _: mixed(members), chosen, shared=True)
 
@@ -134,8 +140,8 @@ def _adapter_only(_: Ground) -> Tried | str:
 
 
 def _frozen_probe(ground: Ground) -> Tried | str:
-    if is_probe(ground.plan):
-        return "the transfer is a frozen probe already"
+    if is_probe(ground.plan) and len(ground.plan.learning_rates) >= ENOUGH_RATES:
+        return "the transfer is a frozen probe already, and its rate was tuned"
     return _trained(ground, probe_plan(ground.plan))
 
 
