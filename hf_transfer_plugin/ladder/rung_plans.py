@@ -13,6 +13,8 @@ __all__ = ["is_lp_ft", "is_probe", "lp_ft_plan", "probe_plan"]
 
 # A head alone stands, and needs, larger steps than what was trained before.
 HEAD_TIMES = 10.0
+# The rates of a probe may be those of a head, or, by mistake, those of fine-tuning.
+PROBE_FACTORS = (0.1, 1.0, 10.0, 100.0)
 _HEAD = (("top:0",), ("head",))
 
 
@@ -30,8 +32,8 @@ def is_lp_ft(plan: Plan) -> bool:
 def lp_ft_plan(plan: Plan) -> Plan:
     """Return the plan with the head first, then everything; one that does so already is kept.
 
-    The head trains for 0.3 of the run at ten times the rate of the rest. The grid is 0.3, 1 and 3
-    times each rate of the plan (those of a probe are rates of a head).
+    The head trains for 0.3 of the run at ten times the rate of the rest. The rest has 0.3, 1 and
+    3 times each rate of the plan; those of a probe say little of it, so it has 0.01 to 10 times.
 
     References:
         Kumar et al., "Fine-Tuning can Distort Pretrained Features and Underperform
@@ -39,13 +41,12 @@ def lp_ft_plan(plan: Plan) -> Plan:
     """
     if is_lp_ft(plan):
         return replace(plan, name="lp-ft")
-    times = 1.0 if is_probe(plan) else HEAD_TIMES
-    factors = tuple(times * factor for factor in FULL_FACTORS)
+    factors = tuple(HEAD_TIMES * factor for factor in FULL_FACTORS)
     return replace(
         plan,
         name="lp-ft",
         schedule=FreezingSchedule.lp_ft(fraction=0.3, rate=1.0 / HEAD_TIMES).phases,
-        learning_rates=rates_around(own_rates(plan), factors),
+        learning_rates=rates_around(own_rates(plan), PROBE_FACTORS if is_probe(plan) else factors),
     )
 
 

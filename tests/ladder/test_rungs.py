@@ -34,7 +34,7 @@ def test_lp_ft_steps_larger_in_the_head() -> None:
     assert plan.learning_rates == (3e-4, 1e-3, 3e-3), "of the head; all else at a tenth"
     assert [phase.rate for phase in plan.schedule] == [1.0, 0.1]
     of_probe = lp_ft_plan(_plan(FreezingSchedule.linear_probe()))
-    assert of_probe.learning_rates == (3e-5, 1e-4, 3e-4)
+    assert of_probe.learning_rates == (1e-5, 1e-4, 1e-3, 1e-2)
 
 
 def test_a_plan_that_is_lp_ft_is_kept() -> None:
