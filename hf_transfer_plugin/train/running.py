@@ -138,8 +138,7 @@ def _train_seeds(
         else:
             grid = dict(done.grid) if done else {}
             trained = attempt(seed, done.seeds[0].learning_rate if done else None)
-        labels = data.labels("test") if places.test else ()
-        done = replace(_extended(plan, data, done, trained, grid), labels=labels)
+        done = _extended(plan, data, done, trained, grid)
         places.keep(trained, best=done.best_seed == seed)
         _store(done, places.results)
         role = "test" if places.test else "validation"
@@ -174,7 +173,7 @@ def _extended(
     return RunResult(
         plan=plan,
         class_names=data.class_names,
-        labels=(),
+        labels=data.labels("test") if trained.result.test else (),
         seeds=seeds,
         trainable_parameters=trained.trainable_parameters,
         parameters=trained.parameters,
