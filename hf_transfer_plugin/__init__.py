@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from hf_transfer_plugin.errors import TransferError
     from hf_transfer_plugin.explaining import Explanation, explain
     from hf_transfer_plugin.hub import publish
+    from hf_transfer_plugin.ladder.climbing import rescue
     from hf_transfer_plugin.layer_profile_record import LayerProfile
     from hf_transfer_plugin.layers import LayerGroup, LayerGroups, layer_groups
     from hf_transfer_plugin.line import Line
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
         Plan,
         Ranking,
         Report,
+        Rescue,
+        Rung,
         RunResult,
         SeedResult,
         Verdict,
@@ -77,8 +80,10 @@ __all__ = [
     "PrefixUse",
     "Ranking",
     "Report",
+    "Rescue",
     "RunConfig",
     "RunResult",
+    "Rung",
     "SeedResult",
     "SourceDistance",
     "TransferError",
@@ -100,6 +105,7 @@ __all__ = [
     "rank_checkpoints",
     "report_files",
     "require_processes",
+    "rescue",
     "run",
     "session",
     "source_distance",
@@ -121,6 +127,7 @@ _HOMES = {
     "errors": ("TransferError",),
     "explaining": ("Explanation", "explain"),
     "hub": ("publish",),
+    "ladder.climbing": ("rescue",),
     "layer_profile_record": ("LayerProfile",),
     "layers": ("LayerGroup", "LayerGroups", "layer_groups"),
     "line": ("Line",),
@@ -137,7 +144,9 @@ _HOMES = {
         "Plan",
         "Ranking",
         "Report",
+        "Rescue",
         "RunResult",
+        "Rung",
         "SeedResult",
         "SourceDistance",
         "Verdict",

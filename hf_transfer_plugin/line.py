@@ -27,7 +27,7 @@ from hf_transfer_plugin.explaining import Explanation, explain
 from hf_transfer_plugin.layer_profile_record import LayerProfile
 from hf_transfer_plugin.look_records import Looks
 from hf_transfer_plugin.processes import is_first, wait_for_all
-from hf_transfer_plugin.records import Plan, Ranking, Report, RunResult, Verdict
+from hf_transfer_plugin.records import Plan, Ranking, Report, Rescue, RunResult, Verdict
 from hf_transfer_plugin.report import report_files
 from hf_transfer_plugin.report.chart_profile import profile_chart
 from hf_transfer_plugin.select.profile import PROFILE_SCORE, check_profile_score, layer_profile
@@ -176,7 +176,7 @@ class Line:
         It has the seeds that looks at the same plan have added.
         """
         if self._plan is None:
-            plan, held = self.config.plan(self.rank()), self._held_looks()
+            plan, held = self.config.plan(self.rank()), self._held(Looks)
             added = held is not None and held.planned == plan.seeds and held.fits(plan)
             self._plan = held.plan if held is not None and added else plan
             if is_first():
@@ -193,7 +193,7 @@ class Line:
 
     def looks(self) -> Looks | None:
         """Return the looks at this plan, if seeds were ever added until it was settled."""
-        held = self._held_looks()
+        held = self._held(Looks)
         return held if held is not None and held.fits(self.plan()) else None
 
     def store_looks(self, looks: Looks) -> None:
@@ -202,9 +202,14 @@ class Line:
             looks.save(self.folder / Looks.file_name)
         wait_for_all()
 
-    def _held_looks(self) -> Looks | None:
-        path = self.folder / Looks.file_name
-        return Looks.load(path) if path.is_file() else None
+    def rescued(self) -> Rescue | None:
+        """Return how far the ladder of rescues was climbed from this verdict, if it was."""
+        held = self._held(Rescue)
+        return held if held is not None and held.fits(self.judge()) else None
+
+    def _held(self, kind: type[_Value]) -> _Value | None:
+        path = self.folder / kind.file_name
+        return kind.load(path) if path.is_file() else None
 
     def explain(self) -> Explanation:
         """Say what the plan will do and cost; an unfit schedule is found here."""
@@ -268,6 +273,7 @@ class Line:
             command=self.command,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             licenses=known_license(plan.checkpoint),
+            rescue=self.rescued(),
         )
         if is_first():
             for name, content in report_files(report).items():

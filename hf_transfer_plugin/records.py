@@ -13,8 +13,9 @@ from hf_transfer_plugin.alarms import Alarm, Watch
 from hf_transfer_plugin.data_records import DataSpec, DataSummary, Task
 from hf_transfer_plugin.phases import Choice, Phase, Transition
 from hf_transfer_plugin.ranking_records import Candidate, Forecast, Ranking
+from hf_transfer_plugin.rescue_records import Rescue, Rung
 from hf_transfer_plugin.serialization import Record
-from hf_transfer_plugin.verdict_records import ClassVerdict, HiddenHarm, Outcome
+from hf_transfer_plugin.verdict_records import ClassVerdict, HiddenHarm, Outcome, Verdict
 
 __all__ = [
     "Alarm",
@@ -31,7 +32,9 @@ __all__ = [
     "Plan",
     "Ranking",
     "Report",
+    "Rescue",
     "RunResult",
+    "Rung",
     "SeedResult",
     "Task",
     "Transition",
@@ -159,56 +162,6 @@ class RunResult(Record):
 
 
 @dataclass(frozen=True)
-class Verdict(Record):
-    """WHEN to transfer: transfer minus control on the target's test examples.
-
-    Attributes:
-        outcome: "helped" (lower > 0), "harmed" (upper < 0), "equivalent" (the interval lies
-            inside the margin) or "inconclusive".
-        go: lower > -margin, so transfer does no harm worth speaking of.
-        difference: mean of transfer - control, in units of the metric.
-        lower, upper: interval at `confidence`; the wider of both below where both exist.
-        seed_interval: paired t-interval over seeds.
-        item_interval: bootstrap over test examples, or None without predictions.
-        seeds: number of paired seeds.
-        baseline: name of the control.
-        others: verdicts against the other controls, each at `confidence` on its own.
-        sequential: the interval over seeds holds however often one looked (`anytime_interval`).
-        family: candidates judged together; `confidence` is then that of this one's step.
-        seeds_needed: estimate of the paired seeds that would settle it, where the interval over
-            seeds is what leaves it open; None too where 10,000 would not do.
-        examples_needed: the same of test examples, where the interval over them leaves it open.
-        classes: recall of each class with test examples, in label order; empty without paired
-            predictions.
-        hidden: test examples lost and won behind the mean; None without paired predictions.
-    """
-
-    file_name = "verdict.json"
-
-    outcome: Outcome
-    go: bool
-    difference: float
-    lower: float
-    upper: float
-    margin: float
-    confidence: float
-    seeds: int
-    baseline: str
-    metric: str = "accuracy"
-    transfer_mean: float = float("nan")
-    control_mean: float = float("nan")
-    seed_interval: tuple[float, float] | None = None
-    item_interval: tuple[float, float] | None = None
-    others: tuple[Verdict, ...] = ()
-    sequential: bool = False
-    family: int = 1
-    seeds_needed: int | None = None
-    examples_needed: int | None = None
-    classes: tuple[ClassVerdict, ...] = ()
-    hidden: HiddenHarm | None = None
-
-
-@dataclass(frozen=True)
 class Report(Record):
     """Everything a reader needs to believe a run, or to repeat it.
 
@@ -219,6 +172,7 @@ class Report(Record):
         command: the exact command that reproduces the run.
         created: ISO date and time, UTC.
         licenses: "checkpoint" and "data" -> licence, where known.
+        rescue: the ladder after a transfer that may harm, if it was climbed.
     """
 
     file_name = "report.json"
@@ -234,6 +188,7 @@ class Report(Record):
     command: str
     created: str
     licenses: Mapping[str, str] = field(default_factory=dict)
+    rescue: Rescue | None = None
 
     @property
     def transfer(self) -> RunResult:

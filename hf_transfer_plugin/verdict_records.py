@@ -1,4 +1,4 @@
-"""The parts of a verdict: the outcome, each class, and the test examples that transfer loses."""
+"""The verdict and its parts: the outcome, each class, and the test examples transfer loses."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Literal
 
 from hf_transfer_plugin.serialization import Record
 
-__all__ = ["ClassVerdict", "HiddenHarm", "Outcome"]
+__all__ = ["ClassVerdict", "HiddenHarm", "Outcome", "Verdict"]
 
 Outcome = Literal["helped", "harmed", "equivalent", "inconclusive"]
 
@@ -60,3 +60,53 @@ class HiddenHarm(Record):
     expected: float
     lost_examples: tuple[int, ...] = ()
     won_examples: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Verdict(Record):
+    """WHEN to transfer: transfer minus control on the target's test examples.
+
+    Attributes:
+        outcome: "helped" (lower > 0), "harmed" (upper < 0), "equivalent" (the interval lies
+            inside the margin) or "inconclusive".
+        go: lower > -margin, so transfer does no harm worth speaking of.
+        difference: mean of transfer - control, in units of the metric.
+        lower, upper: interval at `confidence`; the wider of both below where both exist.
+        seed_interval: paired t-interval over seeds.
+        item_interval: bootstrap over test examples, or None without predictions.
+        seeds: number of paired seeds.
+        baseline: name of the control.
+        others: verdicts against the other controls, each at `confidence` on its own.
+        sequential: the interval over seeds holds however often one looked (`anytime_interval`).
+        family: candidates judged together; `confidence` is then that of this one's step.
+        seeds_needed: estimate of the paired seeds that would settle it, where the interval over
+            seeds is what leaves it open; None too where 10,000 would not do.
+        examples_needed: the same of test examples, where the interval over them leaves it open.
+        classes: recall of each class with test examples, in label order; empty without paired
+            predictions.
+        hidden: test examples lost and won behind the mean; None without paired predictions.
+    """
+
+    file_name = "verdict.json"
+
+    outcome: Outcome
+    go: bool
+    difference: float
+    lower: float
+    upper: float
+    margin: float
+    confidence: float
+    seeds: int
+    baseline: str
+    metric: str = "accuracy"
+    transfer_mean: float = float("nan")
+    control_mean: float = float("nan")
+    seed_interval: tuple[float, float] | None = None
+    item_interval: tuple[float, float] | None = None
+    others: tuple[Verdict, ...] = ()
+    sequential: bool = False
+    family: int = 1
+    seeds_needed: int | None = None
+    examples_needed: int | None = None
+    classes: tuple[ClassVerdict, ...] = ()
+    hidden: HiddenHarm | None = None

@@ -12,7 +12,7 @@ ROOT = Path(hf_transfer_plugin.__file__).parent
 LAYERS = (
     {"version", "alarms", "errors", "redaction", "strict_yaml", "serialization", "phases"}
     | {"data_records", "layer_profile_record", "look_records", "ranking_records", "records"}
-    | {"verdict_records"},
+    | {"rescue_records", "verdict_records"},
     {"terminal", "samples", "metrics", "processes", "layers", "layer_discovery", "layer_placement"}
     | {"layer_wrappers", "checkpoints", "data"},
     {"prefix"},
@@ -22,6 +22,7 @@ LAYERS = (
     | {"step_work"},
     {"train"},
     {"config", "line", "command_session", "until_settled"},
+    {"ladder"},
     {"cli"},
 )
 APART = ("select", "decide", "adapt", "report")

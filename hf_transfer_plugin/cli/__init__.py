@@ -14,6 +14,7 @@ from hf_transfer_plugin.cli import (
     publish,
     rank,
     report,
+    rescue,
     run,
 )
 from hf_transfer_plugin.command_session import session
@@ -28,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (demo, run, rank, profile, plan, explain, judge, report, publish, cache):
+for command in (demo, run, rank, profile, plan, explain, judge, rescue, report, publish, cache):
     # Inside Typer, which would turn Ctrl-C and the end of a command into exits of its own.
     app.command(name=command.__name__.rpartition(".")[2])(session()(command.command))
 

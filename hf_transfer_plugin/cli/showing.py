@@ -12,7 +12,7 @@ from rich.text import Text
 
 from hf_transfer_plugin.cli.ranking_table import ranking_notes, ranking_table
 from hf_transfer_plugin.processes import is_first
-from hf_transfer_plugin.records import Ranking, Report, Verdict
+from hf_transfer_plugin.records import Ranking, Report, Rescue, Rung, Verdict
 
 if TYPE_CHECKING:
     from hf_transfer_plugin.explaining import Explanation
@@ -23,7 +23,9 @@ __all__ = [
     "show_explanation",
     "show_look",
     "show_ranking",
+    "show_rescue",
     "show_result",
+    "show_rung",
     "show_verdict",
 ]
 
@@ -91,6 +93,29 @@ def _difference(verdict: Verdict) -> str:
         return f"{verdict.difference:+.4f}, no interval yet: too few seeds"
     bounds = f"[{verdict.lower:+.4f}, {verdict.upper:+.4f}]"
     return f"{verdict.difference:+.4f}, {interval_name(verdict)} {bounds}"
+
+
+def show_rung(rung: Rung) -> None:
+    """Print where a ladder of rescues stands."""
+    interval = ""
+    if rung.validation:
+        bounds = f"[{rung.lower:+.4f}, {rung.upper:+.4f}]"
+        interval = f"validation {rung.mean:.4f}, minus control {rung.difference:+.4f} {bounds}, "
+    say(f"rung {rung.name}: {interval}{rung.why}")
+
+
+def show_rescue(rescue: Rescue, folder: Path) -> None:
+    """Print what began a ladder, what was returned, and its one look at the test split."""
+    say(_sentence(rescue.harm))
+    if rescue.accepted is None:
+        say("nothing to rescue: the transfer is a go")
+        return
+    chosen = f" ({rescue.accepted.chosen})" if rescue.accepted.chosen else ""
+    say(f"returned: {rescue.accepted.name}{chosen}")
+    if rescue.verdict is not None:
+        say(f"on test: {_sentence(rescue.verdict)}")
+    if rescue.kept_seed is not None:
+        say(f"\nmodel   {folder / 'rescued'}")
 
 
 def show_result(report: Report, folder: Path) -> None:

@@ -6,18 +6,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
+from hf_transfer_plugin.decide.rates import (
+    ENOUGH_RATES,
+    FULL_FACTORS,
+    Rates,
+    checked_rate,
+    own_rates,
+    rates_around,
+)
 from hf_transfer_plugin.errors import ConfigError, did_you_mean
 from hf_transfer_plugin.records import Phase, Plan
 
-__all__ = ["CONTROLS", "DEFAULT_CONTROLS", "DEFAULT_LEARNING_RATE", "controls"]
+__all__ = ["CONTROLS", "DEFAULT_CONTROLS", "controls"]
 
 DEFAULT_CONTROLS = ("from-scratch", "linear", "majority")
-DEFAULT_LEARNING_RATE = 5e-5  # of transformers.TrainingArguments
-FULL_FACTORS = (0.3, 1.0, 3.0)
 HEAD_FACTORS = (1.0, 10.0, 100.0)  # a head alone stands, and needs, larger steps
-ENOUGH_RATES = 3
-
-Rates = tuple[float, ...]
 
 
 def controls(
@@ -54,8 +57,8 @@ def controls(
     """
     _check_transfers(plan)
     _check_names(names)
-    _own_rates(plan)  # a rate that is no number must not wait for the control that reads it
-    given = tuple(_checked_rate(rate, plan) for rate in learning_rates)
+    own_rates(plan)  # a rate that is no number must not wait for the control that reads it
+    given = tuple(checked_rate(rate, plan) for rate in learning_rates)
     made = tuple(CONTROLS[name](plan, given) for name in names)
     taken = [control.name for control in made if control.name == plan.name]
     if taken:
@@ -74,7 +77,7 @@ def _from_scratch(plan: Plan, given: Rates) -> Plan:
         name="from-scratch",
         weights="random",
         schedule=(Phase(train=("*",)),),
-        learning_rates=given or own or _around(_own_rates(plan), FULL_FACTORS),
+        learning_rates=given or own or rates_around(own_rates(plan), FULL_FACTORS),
     )
 
 
@@ -83,7 +86,7 @@ def _frozen_probe(plan: Plan, given: Rates) -> Plan:
         plan,
         name="frozen-probe",
         schedule=(Phase(train=("head",)),),
-        learning_rates=given or _around(_own_rates(plan), HEAD_FACTORS),
+        learning_rates=given or rates_around(own_rates(plan), HEAD_FACTORS),
     )
 
 
@@ -106,30 +109,6 @@ def _baseline(plan: Plan, name: str) -> Plan:
         seeds=plan.seeds,
         metric=plan.metric,
     )
-
-
-def _own_rates(plan: Plan) -> Rates:
-    rates = plan.learning_rates or (plan.training.get("learning_rate", DEFAULT_LEARNING_RATE),)
-    return tuple(_checked_rate(rate, plan) for rate in rates)
-
-
-def _checked_rate(rate: float | str, plan: Plan) -> float:
-    try:
-        number = float(rate)  # YAML reads 5e-5 as a string
-        if 0.0 < number < float("inf"):
-            return number
-    except (TypeError, ValueError):
-        pass
-    raise ConfigError(
-        arrived=f"a learning rate of {rate!r} for the controls of plan {plan.name!r}",
-        expected="finite rates above 0, such as 5e-5",
-        action="correct learning_rates or the plan's learning rate",
-    ) from None
-
-
-def _around(rates: Rates, factors: Rates) -> Rates:
-    # Three digits, so that 3 x 5e-05 reads 0.00015 in records and logs.
-    return tuple(sorted({float(f"{rate * factor:.3g}") for rate in rates for factor in factors}))
 
 
 def _check_transfers(plan: Plan) -> None:

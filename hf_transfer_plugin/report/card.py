@@ -17,6 +17,7 @@ from hf_transfer_plugin.report.names import display_name, hub_model, one_line
 from hf_transfer_plugin.report.page import templates
 from hf_transfer_plugin.report.public import public_report
 from hf_transfer_plugin.report.ranking_words import ranking_sentence
+from hf_transfer_plugin.report.rescue_rows import rescue_cells, rescue_sentence
 from hf_transfer_plugin.report.rows import (
     data_cells,
     how_sentences,
@@ -68,6 +69,8 @@ def model_card(report: Report, charts: Mapping[str, Chart], model_url: str | Non
             hidden_table=hidden_cells(report),
             harmed_table=harmed_classes(report),
             alarms=alarm_sentences(report),
+            rescue=rescue_sentence(report),
+            rescue_table=rescue_cells(report),
             use=_use(report),
             limits=_limits(report),
             data_name=display_name(report.data.path),

@@ -15,6 +15,7 @@ from hf_transfer_plugin.report.names import display_name, one_line
 from hf_transfer_plugin.report.public import redacted_report
 from hf_transfer_plugin.report.ranking_rows import ranking_cells
 from hf_transfer_plugin.report.ranking_words import ranking_sentence
+from hf_transfer_plugin.report.rescue_rows import rescue_cells, rescue_sentence
 from hf_transfer_plugin.report.rows import (
     data_cells,
     how_sentences,
@@ -99,6 +100,8 @@ def html_page(report: Report, charts: Mapping[str, Chart], model_url: str | None
             hidden=hidden_sentence(report),
             hidden_table=hidden_cells(report),
             alarms=alarm_sentences(report),
+            rescue=rescue_sentence(report),
+            rescue_table=rescue_cells(report),
             results=result_cells(report),
             classes=class_cells(report),
             ranking=ranking_cells(report),

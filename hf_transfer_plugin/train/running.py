@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
-import tempfile
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hf_transfer_plugin.data import TargetData, load_data
+from hf_transfer_plugin.data.splitting import ROLES
 from hf_transfer_plugin.errors import ConfigError
 from hf_transfer_plugin.metrics import check_metric
 from hf_transfer_plugin.processes import is_first, wait_for_all, world_size
 from hf_transfer_plugin.records import Plan, RunResult
-from hf_transfer_plugin.serialization import cannot_write
 from hf_transfer_plugin.train.baselines import BASELINE_PREFIX, run_baseline
+from hf_transfer_plugin.train.kept_models import keep_model
 
 if TYPE_CHECKING:
     from hf_transfer_plugin.train.training import Trained
@@ -33,6 +32,8 @@ def run(
     *,
     results: str | os.PathLike[str] | None = None,
     model_dir: str | os.PathLike[str] | None = None,
+    seeds_dir: str | os.PathLike[str] | None = None,
+    test: bool = True,
     data: TargetData | None = None,
 ) -> RunResult:
     """Train a plan with each of its seeds, through `transformers.Trainer`.
@@ -44,6 +45,9 @@ def run(
         plan: what to train.
         results: JSON file that is written after each seed; a run that stopped goes on from it.
         model_dir: folder for the weights of the seed with the best validation metric.
+        seeds_dir: folder for the weights of every seed N: seed-N, and in seed-N-start those with
+            which the last phase of the schedule began.
+        test: read the test split; without it the seeds hold no test metric and no predictions.
         data: the plan's data when they are loaded already.
 
     Raises:
@@ -62,7 +66,13 @@ def run(
             action="correct `seeds`",
         )
     data = data or load_data(plan.data, plan.task)
-    done = _earlier(plan, data, results, model_dir)
+    places = _Places(
+        Path(results) if results is not None else None,
+        Path(model_dir) if model_dir is not None else None,
+        Path(seeds_dir) if seeds_dir is not None else None,
+        test,
+    )
+    done = _earlier(plan, data, places)
     # Nobody writes before everybody has looked, or they would go on from different seeds.
     wait_for_all()
     if done is not None and len(done.seeds) == len(plan.seeds):
@@ -70,26 +80,57 @@ def run(
         return done
     if plan.checkpoint.startswith(BASELINE_PREFIX):
         done = run_baseline(plan, data, done)
-        _store(done, results)
+        _store(done, places.results)
         return done
-    return _train_seeds(plan, data, done, results, model_dir)
+    return _train_seeds(plan, data, done, places)
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Where a run writes, and whether it tests."""
+
+    results: Path | None
+    model_dir: Path | None
+    seeds_dir: Path | None
+    test: bool
+
+    def seed_dirs(self, seed: int) -> tuple[Path, ...]:
+        """Return the folders of a seed: its weights, and those of the start of its last phase."""
+        if self.seeds_dir is None:
+            return ()
+        return self.seeds_dir / f"seed-{seed}", self.seeds_dir / f"seed-{seed}-start"
+
+    def keep(self, trained: Trained, *, best: bool) -> None:
+        """Write the weights that were asked for."""
+        if best and self.model_dir is not None:
+            keep_model(trained.save, self.model_dir)
+        for folder, save in zip(
+            self.seed_dirs(trained.result.seed), (trained.save, trained.save_start), strict=False
+        ):
+            assert save is not None
+            keep_model(save, folder)
+
+    def hold(self, found: RunResult) -> bool:
+        """Tell whether everything of an earlier result is there that was asked for."""
+        folders = [folder for each in found.seeds for folder in self.seed_dirs(each.seed)]
+        if self.model_dir is not None:
+            folders.append(self.model_dir)
+        tested = not self.test or all(each.test for each in found.seeds)
+        return tested and all((folder / "config.json").is_file() for folder in folders)
 
 
 def _train_seeds(
-    plan: Plan,
-    data: TargetData,
-    done: RunResult | None,
-    results: str | os.PathLike[str] | None,
-    model_dir: str | os.PathLike[str] | None,
+    plan: Plan, data: TargetData, done: RunResult | None, places: _Places
 ) -> RunResult:
     from hf_transfer_plugin.train.arguments import check_training
     from hf_transfer_plugin.train.training import prepare, train_once
 
     check_training(plan.training, plan.batch_size)
-    checkpoint, prepared = prepare(plan, data)
+    checkpoint, prepared = prepare(plan, data, ROLES if places.test else ("train", "validation"))
+    keep_start = places.seeds_dir is not None
 
     def attempt(seed: int, rate: float | None) -> Trained:
-        return train_once(plan, seed, rate, data, checkpoint, prepared)
+        return train_once(plan, seed, rate, data, checkpoint, prepared, keep_start)
 
     for seed in plan.seeds[len(done.seeds) if done else 0 :]:
         if done is None and plan.learning_rates:
@@ -98,11 +139,11 @@ def _train_seeds(
             grid = dict(done.grid) if done else {}
             trained = attempt(seed, done.seeds[0].learning_rate if done else None)
         done = _extended(plan, data, done, trained, grid)
-        if done.best_seed == seed and model_dir is not None:
-            _keep(trained, Path(model_dir))
-        _store(done, results)
-        score = trained.result.test[plan.metric]
-        _log.info("%s: seed %d, test %s %.4f", plan.name, seed, plan.metric, score)
+        places.keep(trained, best=done.best_seed == seed)
+        _store(done, places.results)
+        role = "test" if places.test else "validation"
+        score = getattr(trained.result, role)[plan.metric]
+        _log.info("%s: seed %d, %s %s %.4f", plan.name, seed, role, plan.metric, score)
     assert done is not None
     return done
 
@@ -132,7 +173,7 @@ def _extended(
     return RunResult(
         plan=plan,
         class_names=data.class_names,
-        labels=data.labels("test"),
+        labels=data.labels("test") if trained.result.test else (),
         seeds=seeds,
         trainable_parameters=trained.trainable_parameters,
         parameters=trained.parameters,
@@ -145,45 +186,21 @@ def _extended(
     )
 
 
-def _earlier(
-    plan: Plan,
-    data: TargetData,
-    results: str | os.PathLike[str] | None,
-    model_dir: str | os.PathLike[str] | None,
-) -> RunResult | None:
+def _earlier(plan: Plan, data: TargetData, places: _Places) -> RunResult | None:
     """Return what an earlier run of the very same plan on the same data has left."""
-    if results is None or not Path(results).is_file():
+    if places.results is None or not places.results.is_file():
         return None
-    found = RunResult.load(results)
+    found = RunResult.load(places.results)
     same = replace(found.plan, seeds=()) == replace(plan, seeds=())
     known = tuple(each.seed for each in found.seeds)
     if not same or found.data != data.summary.fingerprint or known != plan.seeds[: len(known)]:
         return None
-    if model_dir is not None and not (Path(model_dir) / "config.json").is_file():
+    if not places.hold(found):
         return None
     return replace(found, plan=plan) if known else None
 
 
-def _store(result: RunResult, path: str | os.PathLike[str] | None) -> None:
+def _store(result: RunResult, path: Path | None) -> None:
     if path is not None and is_first():
         result.save(path)
-    wait_for_all()
-
-
-def _keep(trained: Trained, folder: Path) -> None:
-    """Put the model where the last best one was, whole or not at all."""
-    if is_first():
-        try:
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            fresh = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
-            try:
-                trained.save(fresh)
-                os.chmod(fresh, 0o755)
-                if folder.is_dir():
-                    shutil.rmtree(folder)
-                os.replace(fresh, folder)
-            finally:
-                shutil.rmtree(fresh, ignore_errors=True)
-        except OSError as error:
-            raise cannot_write(f"the model to {folder}", error) from None
     wait_for_all()

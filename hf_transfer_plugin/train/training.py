@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +18,19 @@ from transformers import EvalPrediction, PrinterCallback, Trainer, set_seed
 from hf_transfer_plugin.adapt.schedules import FreezingSchedule
 from hf_transfer_plugin.alarms import Alarm
 from hf_transfer_plugin.callbacks.freezing import FreezingCallback
+from hf_transfer_plugin.callbacks.last_phase_start import LastPhaseStart
 from hf_transfer_plugin.callbacks.negative_transfer import NegativeTransferCallback
 from hf_transfer_plugin.callbacks.prefix_caching import prefix_cache
 from hf_transfer_plugin.callbacks.progress import ProgressBarCallback
 from hf_transfer_plugin.checkpoints import Checkpoint, without_bars
 from hf_transfer_plugin.data import Prepared, TargetData
 from hf_transfer_plugin.data import prepare as prepare_data
+from hf_transfer_plugin.data.splitting import ROLES
 from hf_transfer_plugin.metrics import METRICS, classification_metrics
 from hf_transfer_plugin.processes import of_first, wait_for_all
 from hf_transfer_plugin.records import CurvePoint, Plan, SeedResult, Transition
 from hf_transfer_plugin.terminal import progress
+from hf_transfer_plugin.train.answers import Answers
 from hf_transfer_plugin.train.arguments import training_arguments
 
 __all__ = ["Trained", "prepare", "train_once"]
@@ -43,6 +47,7 @@ class Trained:
         groups: layer groups that can train, input to head.
         transitions: when which of them trained.
         save: writes model and processor into a folder.
+        save_start: the same with the weights of the first step of the last phase, if kept.
     """
 
     result: SeedResult
@@ -51,14 +56,17 @@ class Trained:
     groups: tuple[str, ...]
     transitions: tuple[Transition, ...]
     save: Callable[[Path], None]
+    save_start: Callable[[Path], None] | None = None
 
 
-def prepare(plan: Plan, data: TargetData) -> tuple[Checkpoint, Prepared]:
-    """Find the checkpoint and bring the data into the form that it reads."""
+def prepare(
+    plan: Plan, data: TargetData, roles: Sequence[str] = ROLES
+) -> tuple[Checkpoint, Prepared]:
+    """Find the checkpoint and bring the splits that are wanted into the form that it reads."""
     checkpoint = Checkpoint(
         plan.checkpoint, revision=plan.revision, trust_remote_code=plan.trust_remote_code
     )
-    return checkpoint, prepare_data(checkpoint, data)
+    return checkpoint, prepare_data(checkpoint, data, roles)
 
 
 def train_once(
@@ -68,6 +76,7 @@ def train_once(
     data: TargetData,
     checkpoint: Checkpoint,
     prepared: Prepared,
+    keep_start: bool = False,
 ) -> Trained:
     """Train with one seed; the seed decides head, order and dropout, never the split.
 
@@ -77,7 +86,8 @@ def train_once(
         learning_rate: peak rate; None takes the plan's own.
         data: checked data.
         checkpoint: the checkpoint of the plan.
-        prepared: the data in the form the checkpoint reads.
+        prepared: the data in the form the checkpoint reads; without "test" nothing is tested.
+        keep_start: keep the weights with which the last phase begins, too.
     """
     start = time.perf_counter()
     set_seed(seed)
@@ -92,6 +102,7 @@ def train_once(
         model.to(memory_format=torch.channels_last)  # type: ignore[call-arg]
     freezing = FreezingCallback(FreezingSchedule(plan.schedule))
     watch = _watch(plan)
+    last_phase = LastPhaseStart(model, freezing) if keep_start else None
     with _scratch() as scratch:
         trainer = Trainer(
             model=model,
@@ -100,7 +111,7 @@ def train_once(
             eval_dataset=prepared.splits["validation"],
             data_collator=prepared.collate,
             compute_metrics=_metrics,
-            callbacks=[freezing, *watch],
+            callbacks=[freezing, *watch, *([last_phase] if last_phase else [])],
         )
         trainer.remove_callback(PrinterCallback)
         cached = prefix_cache(trainer) if plan.prefix_cache else None
@@ -112,10 +123,10 @@ def train_once(
         if cached is not None:
             cached.remove()
 
-    def save(folder: Path) -> None:
+    def save(folder: Path, weights: dict[str, torch.Tensor] | None = None) -> None:
         model.to(memory_format=torch.contiguous_format)  # type: ignore[call-arg]
         with without_bars():
-            model.save_pretrained(folder)
+            model.save_pretrained(folder, state_dict=weights)
         prepared.processor.save_pretrained(folder)
 
     parameters = sum(parameter.numel() for parameter in model.parameters())
@@ -126,6 +137,7 @@ def train_once(
         groups=freezing.group_names,
         transitions=tuple(freezing.transitions),
         save=save,
+        save_start=partial(save, weights=last_phase.weights) if last_phase else None,
     )
 
 
@@ -161,22 +173,21 @@ def _result(
     start: float,
     alarms: tuple[Alarm, ...],
 ) -> SeedResult:
-    output = trainer.predict(prepared.splits["test"], metric_key_prefix="test")
-    logits = _logits(output.predictions).astype(np.float64)
-    shifted = np.exp(logits - logits.max(-1, keepdims=True))
-    probabilities = shifted / shifted.sum(-1, keepdims=True)
+    tested = Answers()
+    if "test" in prepared.splits:
+        output = trainer.predict(prepared.splits["test"], metric_key_prefix="test")
+        tested = Answers.of(_logits(output.predictions), np.asarray(output.label_ids))
     curve = _curve(plan, trainer.state.log_history)
     final = _last_evaluation(trainer, alarms)
-    measured = output.metrics or {}
     return SeedResult(
         seed=seed,
         learning_rate=float(trainer.args.learning_rate),
         steps=trainer.state.global_step,
-        test={name: float(measured[f"test_{name}"]) for name in METRICS},
+        test=tested.metrics,
         validation={name: float(final[f"eval_{name}"]) for name in METRICS},
         curve=curve,
-        predictions=tuple(logits.argmax(-1).tolist()),
-        confidences=tuple(probabilities.max(-1).tolist()),
+        predictions=tested.predictions,
+        confidences=tested.confidences,
         wall_seconds=time.perf_counter() - start,
         alarms=alarms,
     )

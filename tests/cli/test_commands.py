@@ -17,7 +17,7 @@ from tests.cli.conftest import Command
 from tests.hub_server import HubServer
 
 COMMANDS = ("cache", "demo", "explain", "judge", "plan", "profile", "publish", "rank", "report")
-COMMANDS += ("run",)
+COMMANDS += ("rescue", "run")
 
 
 def _files(folder: Path) -> set[str]:

@@ -1,0 +1,69 @@
+"""Plans of the rungs, and rungs on images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from hf_transfer_plugin import FreezingSchedule, Plan
+from hf_transfer_plugin.ladder import rungs
+from hf_transfer_plugin.ladder.rung_plans import is_lp_ft, is_probe, lp_ft_plan, probe_plan
+from hf_transfer_plugin.ladder.rungs import RUNGS, Ground, Tried
+from hf_transfer_plugin.records import DataSpec
+from tests.train.conftest import images as images
+from tests.train.settings import Setting
+
+
+def _plan(schedule: FreezingSchedule, **keys: object) -> Plan:
+    known: dict[str, object] = {"training": {"learning_rate": 1e-4}, **keys}
+    return Plan(
+        "transfer",
+        "text-classification",
+        "sample:minilm",
+        DataSpec("texts"),
+        schedule=schedule.phases,
+        **known,  # type: ignore[arg-type]
+    )
+
+
+def test_lp_ft_steps_larger_in_the_head() -> None:
+    plan = lp_ft_plan(_plan(FreezingSchedule.full()))
+    assert is_lp_ft(plan) and plan.name == "lp-ft" and not is_probe(plan)
+    assert plan.learning_rates == (3e-4, 1e-3, 3e-3), "of the head; all else at a tenth"
+    assert [phase.rate for phase in plan.schedule] == [1.0, 0.1]
+    of_probe = lp_ft_plan(_plan(FreezingSchedule.linear_probe()))
+    assert of_probe.learning_rates == (1e-5, 1e-4, 1e-3, 1e-2)
+
+
+def test_a_plan_that_is_lp_ft_is_kept() -> None:
+    plan = _plan(FreezingSchedule.lp_ft(0.5), learning_rates=(1e-3,))
+    found = lp_ft_plan(plan)
+    assert found.schedule == plan.schedule and found.learning_rates == (1e-3,)
+    ground = Ground(plan, None, Path())  # type: ignore[arg-type]
+    assert RUNGS["lp-ft"](ground) == "the transfer is LP-FT already"
+
+
+def test_a_probe_is_tried_again_unless_its_rate_was_tuned() -> None:
+    plan = _plan(FreezingSchedule.linear_probe(), learning_rates=(1e-4, 1e-3, 1e-2))
+    assert is_probe(plan) and is_probe(probe_plan(plan))
+    ground = Ground(plan, None, Path())  # type: ignore[arg-type]
+    assert "its rate was tuned" in str(RUNGS["frozen-probe"](ground))
+
+
+def test_the_ends_of_the_line_are_the_models_that_were_measured(
+    images: Setting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = images.plan(schedule=FreezingSchedule.lp_ft(0.5).phases)
+    ground = Ground(plan, images.data, tmp_path)
+    monkeypatch.setattr(rungs, "ALPHAS", (1.0,))
+    found = RUNGS["wise-ft"](ground)
+    assert isinstance(found, Tried)
+    for each in found.result.seeds:
+        end = found.models.weights(each.seed)
+        assert all(torch.equal(found.weights(each.seed)[name], end[name]) for name in end)
+        assert each.validation == found.models.answers(end, "validation").metrics
+    start = found.models.weights(0, start=True)
+    statistics = [name for name in start if name.endswith("running_mean")]
+    assert statistics and any(not torch.equal(start[n], end[n]) for n in statistics)
