@@ -9,6 +9,7 @@ import os
 import random
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -102,12 +103,15 @@ def test_killed_at_random_moments_of_the_fill(whole: Done, seconds: float, tmp_p
     assert sum(0 < rows < prefix_killed.ROWS for rows in left) >= KILLS // 2, left
 
 
-def test_killed_again_and_again(whole: Done, seconds: float, tmp_path: Path) -> None:
-    """Each run goes on from the one before, until one lives."""
+def test_killed_again_and_again(whole: Done, tmp_path: Path) -> None:
+    """Each run goes on from the one before and is killed after its first chunk, until one lives."""
     left = [prefix_killed.ROWS]
     for _ in range(3):
-        attempt = Attempt(tmp_path, tmp_path / "cache")
-        attempt.kill_at(attempt.wait("filling") + 0.3 * seconds)
+        attempt = Attempt(tmp_path, tmp_path / "cache", pause=0.1)
+        given_up = attempt.wait("filling") + 60
+        while _missing(tmp_path / "cache") == left[-1] and time.monotonic() < given_up:
+            time.sleep(0.005)
+        attempt.kill_at(time.monotonic())
         left.append(_missing(tmp_path / "cache"))
     assert left == sorted(left, reverse=True) and 0 < left[-1] < prefix_killed.ROWS, left
     done = prefix_killed.run(tmp_path, tmp_path / "cache")
