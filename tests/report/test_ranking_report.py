@@ -178,7 +178,7 @@ def test_the_forecast_of_what_is_transferred(ranking: Ranking) -> None:
         "(no forecast) (90% intervals; about frozen features, no verdict)."
     )
     assert ranking_sentence(report).endswith(words)
-    assert "expected to harm" in model_card(report, {})
+    assert "expected to harm" in model_card(report, draw_charts(report))
     table = ranking_cells(report)
     place = table.head.index("Forecast against random weights")
     cells = [row[place] for row in table.rows]

@@ -9,8 +9,8 @@ from tuning.lines import Lines
 
 from hf_transfer_plugin import judge
 from hf_transfer_plugin.records import Outcome, Verdict
+from negative_transfer_comparison.choosing import chosen_rate
 from negative_transfer_comparison.plan import SOURCES, Place, counted
-from negative_transfer_comparison.training import chosen_rate
 
 __all__ = ["MARGIN", "JudgedPair", "judged_pairs"]
 

@@ -14,11 +14,12 @@ from tuning.training import BATCH, Rows, hits_of, in_memory, tuned
 
 from hf_transfer_plugin.checkpoints import Checkpoint
 from hf_transfer_plugin.data import Prepared, TargetData, load_data, prepare
+from negative_transfer_comparison.choosing import chosen_rate
 from negative_transfer_comparison.plan import Place
 from negative_transfer_comparison.settings import Settings
 from negative_transfer_comparison.sources import source_folder, spec_of
 
-__all__ = ["Trainings", "chosen_rate", "read_place"]
+__all__ = ["Trainings", "read_place"]
 
 Say = Callable[[str], None]
 
@@ -35,18 +36,6 @@ def read_place(place: Place, settings: Settings) -> TargetData:
         }
         write(splits, folder)
     return load_data(spec_of(folder, place.kind, settings), KINDS[place.kind])
-
-
-def chosen_rate(place: Place, arm: str, lines: Lines, rates: Sequence[float]) -> float | None:
-    """Return the rate with the best validation accuracy, the lowest on a tie.
-
-    Returns:
-        None while a rate of the first seed is missing.
-    """
-    keys = {rate: place.key(arm, rate, 0) for rate in sorted(rates)}
-    if any(key not in lines for key in keys.values()):
-        return None
-    return max(keys, key=lambda rate: lines[keys[rate]]["validation"])
 
 
 @dataclass(frozen=True)
