@@ -202,10 +202,10 @@ class Line:
             looks.save(self.folder / Looks.file_name)
         wait_for_all()
 
-    def rescued(self) -> Rescue | None:
-        """Return how far the ladder of rescues was climbed from this verdict, if it was."""
+    def rescued(self, verdict: Verdict) -> Rescue | None:
+        """Return how far the ladder of rescues was climbed from a verdict, if it was."""
         held = self._held(Rescue)
-        return held if held is not None and held.fits(self.judge()) else None
+        return held if held is not None and held.fits(verdict) else None
 
     def _held(self, kind: type[_Value]) -> _Value | None:
         path = self.folder / kind.file_name
@@ -273,7 +273,7 @@ class Line:
             command=self.command,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             licenses=known_license(plan.checkpoint),
-            rescue=self.rescued(),
+            rescue=self.rescued(verdict),
         )
         if is_first():
             for name, content in report_files(report).items():

@@ -21,7 +21,7 @@ from hf_transfer_plugin.callbacks.freezing_run import FreezingRun, forget_graphs
 from hf_transfer_plugin.callbacks.group_switch import GroupSwitch
 from hf_transfer_plugin.callbacks.loaded_weights import translate_names
 from hf_transfer_plugin.callbacks.pinning import MODES, Pins
-from hf_transfer_plugin.callbacks.report_order import move_to_front
+from hf_transfer_plugin.callbacks.report_order import add_to_logs, move_to_front
 from hf_transfer_plugin.errors import ScheduleError
 from hf_transfer_plugin.phases import Phase, Transition
 
@@ -193,10 +193,7 @@ class FreezingCallback(TrainerCallback, ExportableState):
         added = self._run.logged()
         if "learning_rate" in logs:
             added |= self._run.logged_rates()
-        logs.update(added)
-        # Trainer keeps a copy that it made just before this hook.
-        if state.log_history:
-            state.log_history[-1].update(added)
+        add_to_logs(state, logs, added)
 
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any

@@ -23,7 +23,7 @@ from hf_transfer_plugin.callbacks.negative_transfer_options import (
 )
 from hf_transfer_plugin.callbacks.negative_transfer_run import WatchedRun
 from hf_transfer_plugin.callbacks.pretrained import Pretrained
-from hf_transfer_plugin.callbacks.report_order import move_to_front
+from hf_transfer_plugin.callbacks.report_order import add_to_logs, move_to_front
 from hf_transfer_plugin.callbacks.stepped_weights import SteppedWeights
 from hf_transfer_plugin.records import RunResult
 
@@ -197,11 +197,7 @@ class NegativeTransferCallback(TrainerCallback, ExportableState):
         logs = kwargs.get("logs")
         if self._run is None or logs is None:
             return
-        added = self._run.logged(state.global_step, logs)
-        logs.update(added)
-        # Trainer keeps a copy that it made just before this hook.
-        if state.log_history:
-            state.log_history[-1].update(added)
+        add_to_logs(state, logs, self._run.logged(state.global_step, logs))
 
     def on_evaluate(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any

@@ -1,13 +1,29 @@
-"""The place of a callback among the others of its Trainer."""
+"""What a callback adds to the logs of its Trainer, and its place among the others."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
+from typing import Any
 
-from transformers import TrainerCallback
+from transformers import TrainerCallback, TrainerState
 from transformers.trainer_callback import CallbackHandler
 
-__all__ = ["move_to_front"]
+__all__ = ["add_to_logs", "move_to_front"]
+
+
+def add_to_logs(state: TrainerState, logs: dict[str, Any], added: Mapping[str, Any]) -> None:
+    """Add entries to what is being logged: called in on_log.
+
+    Args:
+        state: of the Trainer.
+        logs: what on_log was given.
+        added: the entries.
+    """
+    logs.update(added)
+    # Trainer keeps a copy that it made just before this hook.
+    if state.log_history:
+        state.log_history[-1].update(added)
 
 
 def move_to_front(callback: TrainerCallback, behind: type[TrainerCallback] | None = None) -> bool:

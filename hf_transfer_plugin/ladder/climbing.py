@@ -78,7 +78,7 @@ class _Ladder:
         return Ground(self.line.plan(), self.line.data, self.folder)
 
     def climb(self, after_rung: Callable[[Rung], None]) -> Rescue:
-        held = self.line.rescued()
+        held = self.line.rescued(self.harm)
         if held is None:
             held = Rescue(self.harm, self._of_control(), finished=self.harm.go)
             self._store(held)

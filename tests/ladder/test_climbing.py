@@ -164,7 +164,8 @@ def test_a_go_has_no_ladder_and_another_verdict_another_one(open_line: Opening) 
     found = rescue(open_line())
     assert found.harm.go and found.finished and found.rungs == () and found.accepted is None
     replace(line.config, margin=0.0).save(line.folder / "config.json")
-    assert open_line().rescued() is None
+    line = open_line()
+    assert line.rescued(line.judge()) is None
     assert len(rescue(open_line()).rungs) == 1
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import runpy
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from math import isnan
 from pathlib import Path
 from typing import Any
@@ -22,31 +20,8 @@ ENVIRONMENT = {"rates": {"images": [0.1, 0.2], "text": [0.1]}}
 
 
 @pytest.fixture
-def modules(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    yield
-    own = ("negative_transfer_comparison", "tuning")
-    for name in [name for name in sys.modules if name.startswith(own)]:
-        del sys.modules[name]
-
-
-@pytest.fixture
-def measure(
-    modules: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., str]:
-    """Run the script here, on processor cores: most of its imports are done; give its output."""
-    for name in ("OMP_NUM_THREADS", "TOKENIZERS_PARALLELISM", "HF_TL_CACHE"):
-        monkeypatch.setenv(name, os.environ.get(name, ""))  # the script sets it
-    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
-    monkeypatch.setattr("torch.accelerator.is_available", lambda: False)
-
-    def measured(*arguments: str) -> str:
-        script = str(BENCHMARKS / "negative_transfer.py")
-        monkeypatch.setattr(sys, "argv", [script, *arguments])
-        runpy.run_path(script, run_name="__main__")
-        return capsys.readouterr().out
-
-    return measured
+def measure(run_script: Callable[..., str]) -> Callable[..., str]:
+    return partial(run_script, "negative_transfer.py")
 
 
 def write_pictures(folder: Path) -> None:

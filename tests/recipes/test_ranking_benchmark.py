@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import runpy
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -33,30 +32,8 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture
-def modules(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    yield
-    for name in [name for name in sys.modules if name.startswith(("ranking_comparison", "tuning"))]:
-        del sys.modules[name]
-
-
-@pytest.fixture
-def measure(
-    modules: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., str]:
-    """Run the script here, on processor cores: most of its imports are done; give its output."""
-    for name in ("OMP_NUM_THREADS", "TOKENIZERS_PARALLELISM", "HF_TL_CACHE"):
-        monkeypatch.setenv(name, os.environ.get(name, ""))  # the script sets it
-    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
-    monkeypatch.setattr("torch.accelerator.is_available", lambda: False)
-
-    def measured(*arguments: str) -> str:
-        script = str(BENCHMARKS / "ranking.py")
-        monkeypatch.setattr(sys, "argv", [script, *arguments])
-        runpy.run_path(script, run_name="__main__")
-        return capsys.readouterr().out
-
-    return measured
+def measure(run_script: Callable[..., str]) -> Callable[..., str]:
+    return partial(run_script, "ranking.py")
 
 
 def test_two_candidates_on_few_texts(tmp_path: Path, measure: Callable[..., str]) -> None:

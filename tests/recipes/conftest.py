@@ -1,0 +1,42 @@
+"""Scripts of benchmarks, run in this process."""
+
+from __future__ import annotations
+
+import os
+import runpy
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[2] / "recipes" / "benchmarks"
+PACKAGES = ("negative_transfer_comparison", "ranking_comparison", "tuning")
+
+
+@pytest.fixture
+def modules(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Make the packages of the benchmarks that fine-tune importable."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    yield
+    for name in [name for name in sys.modules if name.startswith(PACKAGES)]:
+        del sys.modules[name]
+
+
+@pytest.fixture
+def run_script(
+    modules: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., str]:
+    """Run a script here, on processor cores: most of its imports are done; give its output."""
+    for name in ("OMP_NUM_THREADS", "TOKENIZERS_PARALLELISM", "HF_TL_CACHE"):
+        monkeypatch.setenv(name, os.environ.get(name, ""))  # the script sets it
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
+    monkeypatch.setattr("torch.accelerator.is_available", lambda: False)
+
+    def output(name: str, *arguments: str) -> str:
+        script = str(BENCHMARKS / name)
+        monkeypatch.setattr(sys, "argv", [script, *arguments])
+        runpy.run_path(script, run_name="__main__")
+        return capsys.readouterr().out
+
+    return output
