@@ -14,7 +14,14 @@ import argparse
 import time
 
 from measured.table import Table
-from negative_transfer_comparison.plan import PARTS, SIZES, SOURCES, TARGETS, places_of
+from negative_transfer_comparison.plan import (
+    PARTS,
+    SIZES,
+    SOURCES,
+    TARGETS,
+    network_of,
+    places_of,
+)
 from negative_transfer_comparison.settings import Settings
 from tuning.lines import Lines
 from tuning.script import add_options, parsed, run, say, shared
@@ -41,7 +48,7 @@ def _measure(options: argparse.Namespace, settings: Settings, lines: Lines) -> N
     pairs = sum(len(place.sources) for place in places)
     print(f"{pairs} pairs of a source and a target in a size, {options.seeds} seeds")
     if "sources" in options.only:
-        for name in dict.fromkeys(name for place in places for name in place.sources):
+        for name in dict.fromkeys(network_of(name) for place in places for name in place.sources):
             began = time.perf_counter()
             if made(name, settings):
                 say(f"made {name}: {time.perf_counter() - began:.0f} s")
@@ -61,6 +68,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--test-rows", type=int, default=1000)
     parser.add_argument("--source-rows", type=int, default=5000, help="that a source learns")
     parser.add_argument("--steps", type=int, default=150, help="of a training, at least")
+    parser.add_argument("--evaluations", type=int, default=20, help="of a training")
     parser.add_argument("--epochs", type=int, default=2, help="of a training, at least")
     parser.add_argument("--text-rates", nargs="+", type=float, default=[1e-4, 3e-4, 1e-3])
     parser.add_argument("--image-rates", nargs="+", type=float, default=[1e-3, 3e-3, 1e-2])
@@ -73,6 +81,7 @@ def _settings(options: argparse.Namespace) -> Settings:
         **shared(options),
         validation_rows=options.validation_rows,
         steps=options.steps,
+        evaluations=options.evaluations,
         rates={"text": options.text_rates, "images": options.image_rates},
     )
 

@@ -25,22 +25,24 @@ def measure_forecasts(places: Sequence[Place], lines: Lines, settings: Settings,
         if key in lines and set(lines[key]["forecasts"]) == set(place.sources):
             continue
         began = time.perf_counter()
-        folders = {str(source_folder(name, settings)): name for name in place.sources}
+        folders = {name: str(source_folder(name, settings)) for name in place.sources}
         task = KINDS[place.kind]
         ranking = rank_checkpoints(
-            list(folders),
+            list(dict.fromkeys(folders.values())),
             read_place(place, settings),
             task=task,
             scores=DEFAULT_SCORES[task][:1],
         )
         found: dict[str, dict[str, dict[str, float | str]]] = {name: {} for name in place.sources}
         for each in ranking.forecasts:
-            found[folders[each.checkpoint]][each.baseline] = {
-                "difference": each.difference,
-                "lower": each.lower,
-                "upper": each.upper,
-                "expected": each.expected,
-            }
+            for name in place.sources:
+                if folders[name] == each.checkpoint:
+                    found[name][each.baseline] = {
+                        "difference": each.difference,
+                        "lower": each.lower,
+                        "upper": each.upper,
+                        "expected": each.expected,
+                    }
         seconds = time.perf_counter() - began
         lines.add(key, {"score": ranking.score, "forecasts": found, "seconds": seconds})
         say(f"{', '.join(key)}: {len(found)} sources, {seconds:.0f} s")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from tuning.source import Source
@@ -17,6 +17,7 @@ __all__ = [
     "Place",
     "Target",
     "counted",
+    "network_of",
     "places_of",
 ]
 
@@ -32,9 +33,11 @@ class Origin(Source):
     Attributes:
         change: "random labels" draws each label, "shuffled labels" hands those of the rows
             around, "noise" keeps the labels and puts noise in place of every image.
+        frozen: on the target only the head trains.
     """
 
     change: Literal["", "random labels", "shuffled labels", "noise"] = ""
+    frozen: bool = False
 
     @property
     def architecture(self) -> str:
@@ -55,7 +58,8 @@ class Target:
     most: int
 
 
-SOURCES: dict[str, Origin] = {
+_FROZEN = "-frozen"
+_TRAINED: dict[str, Origin] = {
     "mnist": Origin("images", "resnet", dataset="digits/mnist"),
     "usps": Origin("images", "resnet", dataset="digits/usps"),
     "photo": Origin("images", "resnet", dataset="pacs/photo"),
@@ -74,6 +78,11 @@ SOURCES: dict[str, Origin] = {
     "minilm-random-labels": Origin(
         "text", "minilm", dataset="sst2_sentences", change="random labels"
     ),
+}
+
+#: Each source twice: all of it trains on the target, or its head alone.
+SOURCES: dict[str, Origin] = _TRAINED | {
+    f"{name}{_FROZEN}": replace(source, frozen=True) for name, source in _TRAINED.items()
 }
 
 TARGETS: dict[str, Target] = {
@@ -129,6 +138,11 @@ class Place:
     def forecast_key(self) -> tuple[str, ...]:
         """Return the key of its forecasts."""
         return ("forecast", self.target, str(self.rows))
+
+
+def network_of(source: str) -> str:
+    """Return the name of the network that a source is: frozen or not, it is the same one."""
+    return source.removesuffix(_FROZEN)
 
 
 def counted(target: str, sources: Sequence[str]) -> tuple[str, ...]:

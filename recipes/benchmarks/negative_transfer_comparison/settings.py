@@ -16,9 +16,11 @@ class Settings(TuningSettings):
     Attributes:
         validation_rows: on which each side chooses its rate.
         steps: least number of steps of a training.
+        evaluations: of a training, on the validation rows.
         rates: kind of data -> peak learning rates that each side may choose from.
     """
 
     validation_rows: int
     steps: int
+    evaluations: int
     rates: dict[str, list[float]]

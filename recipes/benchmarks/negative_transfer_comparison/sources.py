@@ -14,7 +14,7 @@ from tuning.source import KINDS
 
 from hf_transfer_plugin.data import TargetData, load_data
 from hf_transfer_plugin.records import DataSpec
-from negative_transfer_comparison.plan import SOURCES, Origin
+from negative_transfer_comparison.plan import SOURCES, Origin, network_of
 from negative_transfer_comparison.settings import Settings
 
 __all__ = ["made", "source_folder", "spec_of"]
@@ -24,7 +24,7 @@ _SEED = 1
 
 def source_folder(name: str, settings: Settings) -> Path:
     """Return where a source lies, a plain transformers folder without a head."""
-    return settings.work / f"sources-{settings.source_rows}" / name
+    return settings.work / f"sources-{settings.source_rows}" / network_of(name)
 
 
 def made(name: str, settings: Settings) -> bool:

@@ -6,16 +6,19 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil
+from typing import Any
 
 from tuning.lines import Lines
 from tuning.rows import draw, read, write
 from tuning.source import KINDS
-from tuning.training import BATCH, Rows, hits_of, in_memory, tuned
+from tuning.training import BATCH, Rows, Watched, hits_of, in_memory, tuned
 
+from hf_transfer_plugin import NegativeTransferCallback
 from hf_transfer_plugin.checkpoints import Checkpoint
 from hf_transfer_plugin.data import Prepared, TargetData, load_data, prepare
 from negative_transfer_comparison.choosing import chosen_rate
-from negative_transfer_comparison.plan import Place
+from negative_transfer_comparison.curves import curve_of
+from negative_transfer_comparison.plan import SOURCES, Place
 from negative_transfer_comparison.settings import Settings
 from negative_transfer_comparison.sources import source_folder, spec_of
 
@@ -90,6 +93,7 @@ class Trainings:
         began = time.perf_counter()
         source = place.arms[arm]
         held = self._rows(place, source)
+        watch = NegativeTransferCallback(metric="accuracy", drift=False)
         model = tuned(
             Checkpoint(str(source_folder(source, self._settings))),
             held.data,
@@ -99,8 +103,10 @@ class Trainings:
             epochs=max(self._settings.epochs, ceil(self._settings.steps * BATCH / place.rows)),
             rate=rate,
             weights="pretrained" if arm == source else "random",
+            head_only=arm == source and SOURCES[source].frozen,
+            watched=Watched(held.rows["validation"], self._settings.evaluations, watch),
         )
-        found: dict[str, float] = {}
+        found: dict[str, Any] = {"curve": curve_of(watch)}
         for role in ("validation", "test"):
             hits = hits_of(model, held.rows[role], held.prepared.collate)
             found[role] = sum(hits) / len(hits)

@@ -4,21 +4,48 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
+from math import ceil
 from typing import Any, Literal
 
 import torch
-from transformers import PrinterCallback, Trainer, TrainingArguments, set_seed
+from transformers import (
+    EvalPrediction,
+    PrinterCallback,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+    set_seed,
+)
 
+from hf_transfer_plugin import FreezingCallback, FreezingSchedule, NegativeTransferCallback
 from hf_transfer_plugin.checkpoints import Checkpoint
 from hf_transfer_plugin.data import Prepared, TargetData
+from hf_transfer_plugin.records import Phase
 
-__all__ = ["BATCH", "Rows", "fit", "hits_of", "in_memory", "tuned"]
+__all__ = ["BATCH", "Rows", "Watched", "fit", "hits_of", "in_memory", "tuned"]
 
 Rows = list[dict[str, Any]]
 Collate = Callable[[list[dict[str, Any]]], dict[str, Any]]
 
 BATCH = 16
+_EVALUATED = 64
 _WARM_UP = 0.1
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What is evaluated while a network trains.
+
+    Attributes:
+        rows: of evaluation.
+        times: evaluations, evenly spread over the steps.
+        callback: is attached to Trainer, and follows "accuracy".
+    """
+
+    rows: Rows
+    times: int
+    callback: NegativeTransferCallback
 
 
 def tuned(
@@ -31,6 +58,8 @@ def tuned(
     epochs: int,
     rate: float,
     weights: Literal["pretrained", "random"] = "pretrained",
+    watched: Watched | None = None,
+    head_only: bool = False,
 ) -> Any:
     """Return a classifier that all training rows were fine-tuned on.
 
@@ -43,16 +72,30 @@ def tuned(
         epochs: passes over the rows.
         rate: the peak.
         weights: "random" trains the same architecture from scratch.
+        watched: what is evaluated on the way; None for nothing.
+        head_only: all but the head is frozen.
     """
     set_seed(seed)
     size = data.spec.image_size
     model = checkpoint.classifier(data.task, data.class_names, weights=weights, image_size=size)
-    fit(model, rows, collate, epochs, rate, seed)
+    fit(model, rows, collate, epochs, rate, seed, watched, head_only)
     return model
 
 
-def fit(model: Any, rows: Rows, collate: Collate, epochs: int, rate: float, seed: int) -> None:
-    """Train all weights: AdamW, linear warm-up, then a straight line down to 0."""
+def fit(
+    model: Any,
+    rows: Rows,
+    collate: Collate,
+    epochs: int,
+    rate: float,
+    seed: int,
+    watched: Watched | None = None,
+    head_only: bool = False,
+) -> None:
+    """Train all weights, or the head: AdamW, linear warm-up, then a straight line down to 0."""
+    callbacks: list[TrainerCallback] = [] if watched is None else [watched.callback]
+    if head_only:
+        callbacks.append(FreezingCallback(FreezingSchedule.from_phases([Phase(train=("head",))])))
     if hasattr(model.config, "architecture"):
         model.to(memory_format=torch.channels_last)
     with tempfile.TemporaryDirectory() as scratch:
@@ -66,7 +109,9 @@ def fit(model: Any, rows: Rows, collate: Collate, epochs: int, rate: float, seed
             weight_decay=0.0,
             seed=seed,
             data_seed=seed,
-            eval_strategy="no",
+            eval_strategy="no" if watched is None else "steps",
+            eval_steps=_every(watched, epochs * ceil(len(rows) / BATCH)),
+            per_device_eval_batch_size=_EVALUATED,
             logging_strategy="no",
             save_strategy="no",
             report_to="none",
@@ -78,10 +123,21 @@ def fit(model: Any, rows: Rows, collate: Collate, epochs: int, rate: float, seed
             model=model,
             args=arguments,
             train_dataset=rows,
+            eval_dataset=None if watched is None else watched.rows,
+            compute_metrics=_accuracy,
             data_collator=collate,
+            callbacks=callbacks,
         )
         trainer.remove_callback(PrinterCallback)
         trainer.train()
+
+
+def _every(watched: Watched | None, steps: int) -> int | None:
+    return None if watched is None else max(1, round(steps / watched.times))
+
+
+def _accuracy(answers: EvalPrediction) -> dict[str, float]:
+    return {"accuracy": float((answers.predictions.argmax(-1) == answers.label_ids).mean())}
 
 
 def in_memory(prepared: Prepared, role: str) -> Rows:
@@ -96,8 +152,8 @@ def hits_of(model: Any, rows: Rows, collate: Collate) -> list[bool]:
     hits = [False] * len(rows)
     model.eval()
     with torch.inference_mode():
-        for start in range(0, len(order), 64):
-            chosen = order[start : start + 64]
+        for start in range(0, len(order), _EVALUATED):
+            chosen = order[start : start + _EVALUATED]
             read = collate([dict(rows[index]) for index in chosen])
             batch = {name: value.to(model.device) for name, value in read.items()}
             labels = batch.pop("labels")
