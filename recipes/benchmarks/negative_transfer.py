@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Sequence
+from pathlib import Path
 
 from measured.table import Table
 from negative_transfer_comparison.plan import (
@@ -19,6 +21,7 @@ from negative_transfer_comparison.plan import (
     SIZES,
     SOURCES,
     TARGETS,
+    Place,
     network_of,
     places_of,
 )
@@ -29,7 +32,17 @@ from tuning.script import add_options, parsed, run, say, shared
 
 def main() -> None:
     """Measure what the results file lacks, then show the tables."""
-    run(_options(), _settings, _measure, _tables)
+    options = _options()
+    run(options, _settings, _measure, _tables)
+    if options.picture is not None:
+        _draw(options)
+
+
+def _draw(options: argparse.Namespace) -> None:
+    from negative_transfer_comparison.judged import judged_pairs
+    from negative_transfer_comparison.roc_picture import roc_picture
+
+    options.picture.write_bytes(roc_picture(judged_pairs(Lines(options.out))))
 
 
 def _tables(lines: Lines) -> list[Table]:
@@ -40,6 +53,8 @@ def _tables(lines: Lines) -> list[Table]:
 
 def _measure(options: argparse.Namespace, settings: Settings, lines: Lines) -> None:
     from negative_transfer_comparison.forecasts import measure_forecasts
+    from negative_transfer_comparison.judged import judged_pairs
+    from negative_transfer_comparison.rescues import measure_rescues
     from negative_transfer_comparison.sources import made
     from negative_transfer_comparison.training import Trainings
 
@@ -56,11 +71,22 @@ def _measure(options: argparse.Namespace, settings: Settings, lines: Lines) -> N
         Trainings(lines, settings, say).train_all(places, options.seeds)
     if "forecasts" in options.only:
         measure_forecasts(places, lines, settings, say)
+    if "rescues" in options.only:
+        asked = [each for each in judged_pairs(lines) if _is_in(each.place, each.source, places)]
+        measure_rescues(asked, options.rescues, lines, settings, say)
+
+
+def _is_in(place: Place, source: str, places: Sequence[Place]) -> bool:
+    return any(
+        (place.target, place.rows) == (each.target, each.rows) and source in each.sources
+        for each in places
+    )
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Forecasts of harm against what training finds")
     add_options(parser, "runs/benchmarks/negative-transfer.jsonl", PARTS, TARGETS)
+    parser.add_argument("--picture", type=Path, help="draws ROC curves of --out as PNG")
     parser.add_argument("--sources", nargs="+", choices=SOURCES, default=list(SOURCES))
     parser.add_argument("--sizes", nargs="+", type=int, default=list(SIZES))
     parser.add_argument("--seeds", type=int, default=10, help="paired seeds of each pair")
@@ -69,6 +95,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--source-rows", type=int, default=5000, help="that a source learns")
     parser.add_argument("--steps", type=int, default=150, help="of a training, at least")
     parser.add_argument("--evaluations", type=int, default=20, help="of a training")
+    parser.add_argument("--rescues", type=int, default=40, help="pairs that are no go, rescued")
     parser.add_argument("--epochs", type=int, default=2, help="of a training, at least")
     parser.add_argument("--text-rates", nargs="+", type=float, default=[1e-4, 3e-4, 1e-3])
     parser.add_argument("--image-rates", nargs="+", type=float, default=[1e-3, 3e-3, 1e-2])

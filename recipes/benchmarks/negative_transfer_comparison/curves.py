@@ -22,4 +22,4 @@ def curve_of(watch: NegativeTransferCallback) -> list[list[float]]:
 
 def evaluated(curve: Sequence[Sequence[float]]) -> list[Evaluated]:
     """Return the evaluations of a line."""
-    return [Evaluated(int(step), *rest) for step, *rest in curve]
+    return [Evaluated.from_json(dict(zip(_KEPT, each, strict=True))) for each in curve]

@@ -21,7 +21,7 @@ __all__ = [
     "places_of",
 ]
 
-PARTS = ("sources", "trainings", "forecasts")
+PARTS = ("sources", "trainings", "forecasts", "rescues")
 #: Training rows of a target.
 SIZES = (50, 200, 1000, 5000)
 
@@ -138,6 +138,10 @@ class Place:
     def forecast_key(self) -> tuple[str, ...]:
         """Return the key of its forecasts."""
         return ("forecast", self.target, str(self.rows))
+
+    def rescue_key(self, source: str) -> tuple[str, ...]:
+        """Return the key of one ladder of rescues."""
+        return ("rescue", self.target, str(self.rows), source)
 
 
 def network_of(source: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import inf, isnan
 
 from measured.table import Table
 from tuning.lines import Lines
@@ -12,12 +11,18 @@ from tuning.source import KINDS
 from negative_transfer_comparison.judged import MARGIN, JudgedPair, judged_pairs
 from negative_transfer_comparison.plan import SOURCES
 from negative_transfer_comparison.quality import auroc, precision_recall
+from negative_transfer_comparison.signals import Signal, signals_before
+from negative_transfer_comparison.watched_tables import (
+    costs_table,
+    during_tables,
+    rescue_tables,
+    share_of,
+)
 
 __all__ = ["tables"]
 
 _OUTCOMES = ("helped", "harmed", "equivalent", "inconclusive")
 _MARKS = {"helped": "+", "harmed": "-", "equivalent": "=", "inconclusive": "?"}
-Signal = Callable[[JudgedPair], float]
 
 
 def tables(lines: Lines) -> list[Table]:
@@ -31,6 +36,9 @@ def tables(lines: Lines) -> list[Table]:
         foretold = [each for each in pairs if each.forecasts]
         if foretold:
             shown += [_words(kind, foretold), _order(kind, foretold)]
+        if pairs:
+            shown += [*during_tables(kind, pairs), costs_table(kind, pairs)]
+            shown += rescue_tables(kind, pairs, lines)
     return shown
 
 
@@ -83,7 +91,7 @@ def _words(kind: str, pairs: Sequence[JudgedPair]) -> Table:
                 is_said and each.outcome == opposite
                 for is_said, each in zip(said, pairs, strict=True)
             )
-            shares = map(_share, precision_recall(said, true))
+            shares = map(share_of, precision_recall(said, true))
             rows.append(
                 (f"expected to {word}, against {baseline}", str(sum(said)), *shares, str(wrong))
             )
@@ -97,16 +105,12 @@ def _words(kind: str, pairs: Sequence[JudgedPair]) -> Table:
 def _order(kind: str, pairs: Sequence[JudgedPair]) -> Table:
     """Tell how well differences of scores order pairs that helped before pairs that harmed."""
     decided = [each for each in pairs if each.outcome in ("helped", "harmed")]
-    signals: dict[str, Signal] = {}
-    for baseline in pairs[0].forecasts:
-        signals[f"score ahead of {baseline}"] = _ahead(baseline)
-        signals[f"the same, in units of its noise ({baseline})"] = _in_noise(baseline)
-    signals["fewer rows, no network read"] = lambda each: -each.place.rows
+    signals = signals_before(pairs)
     rows = tuple(
         (
             name,
-            _share(_auroc(signal, decided, lambda each: each.outcome == "helped")),
-            _share(_auroc(signal, pairs, lambda each: each.verdict.difference > 0)),
+            share_of(_auroc(signal, decided, lambda each: each.outcome == "helped")),
+            share_of(_auroc(signal, pairs, lambda each: each.verdict.difference > 0)),
         )
         for name, signal in signals.items()
     )
@@ -123,21 +127,3 @@ def _auroc(
     signal: Signal, pairs: Sequence[JudgedPair], good: Callable[[JudgedPair], bool]
 ) -> float:
     return auroc([signal(each) for each in pairs], [good(each) for each in pairs])
-
-
-def _ahead(baseline: str) -> Signal:
-    return lambda each: each.forecasts[baseline].difference
-
-
-def _in_noise(baseline: str) -> Signal:
-    def signal(each: JudgedPair) -> float:
-        found = each.forecasts[baseline]
-        if found.half_width:
-            return found.difference / found.half_width
-        return found.difference and inf * found.difference
-
-    return signal
-
-
-def _share(value: float) -> str:
-    return "-" if isnan(value) else f"{value:.2f}"

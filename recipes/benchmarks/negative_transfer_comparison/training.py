@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil
+from pathlib import Path
 from typing import Any
 
 from tuning.lines import Lines
@@ -22,13 +23,13 @@ from negative_transfer_comparison.plan import SOURCES, Place
 from negative_transfer_comparison.settings import Settings
 from negative_transfer_comparison.sources import source_folder, spec_of
 
-__all__ = ["Trainings", "read_place"]
+__all__ = ["Trainings", "place_folder", "read_place"]
 
 Say = Callable[[str], None]
 
 
-def read_place(place: Place, settings: Settings) -> TargetData:
-    """Return the rows of a target in a size: stratified samples, the same for everybody."""
+def place_folder(place: Place, settings: Settings) -> Path:
+    """Return where the rows of a target in a size lie: stratified samples, for everybody."""
     wanted = {"validation": settings.validation_rows, "test": settings.test_rows}
     held = f"targets-{settings.validation_rows}-{settings.test_rows}"
     folder = settings.work / held / f"{place.target}-{place.rows}"
@@ -38,7 +39,13 @@ def read_place(place: Place, settings: Settings) -> TargetData:
             for role, rows in {"train": place.rows, **wanted}.items()
         }
         write(splits, folder)
-    return load_data(spec_of(folder, place.kind, settings), KINDS[place.kind])
+    return folder
+
+
+def read_place(place: Place, settings: Settings) -> TargetData:
+    """Return the rows of a target in a size, checked."""
+    spec = spec_of(place_folder(place, settings), place.kind, settings)
+    return load_data(spec, KINDS[place.kind])
 
 
 @dataclass(frozen=True)

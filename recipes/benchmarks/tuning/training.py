@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from transformers import (
     EvalPrediction,
@@ -137,7 +138,8 @@ def _every(watched: Watched | None, steps: int) -> int | None:
 
 
 def _accuracy(answers: EvalPrediction) -> dict[str, float]:
-    return {"accuracy": float((answers.predictions.argmax(-1) == answers.label_ids).mean())}
+    named = np.argmax(answers.predictions, axis=-1)
+    return {"accuracy": float(np.mean(named == answers.label_ids))}
 
 
 def in_memory(prepared: Prepared, role: str) -> Rows:
