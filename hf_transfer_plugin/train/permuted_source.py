@@ -32,6 +32,8 @@ _SEED = 0  # of the permutation and of the first weights
 _MEASURED = 1000
 # What a run does with its validation split: this one has none that could choose.
 _OF_VALIDATION = ("eval_", "save_", "load_best_model", "metric_for_best", "greater_is_better")
+# What a config says of its file, not of the network.
+_OF_THE_FILE = ("_name_or_path", "transformers_version")
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,10 @@ class PermutedSourceNetwork:
     @cached_property
     def request(self) -> str:
         """Return the digest of all that decides the weights."""
-        architecture = self._checkpoint.config(image_size=self._plan.data.image_size).to_dict()
         spec = self._plan.data
+        architecture = self._checkpoint.config(image_size=spec.image_size).to_dict()
+        for key in _OF_THE_FILE:
+            architecture.pop(key, None)
         reading = DataSpec("", max_length=spec.max_length, image_size=spec.image_size)
         budget = replace(self._plan, data=reading).to_json()
         asked = (self.source.summary.fingerprint, architecture, budget)
