@@ -76,7 +76,7 @@ def _killed_at(call: int, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, in
 
 def test_texts_killed_and_gone_on(monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_config(Path("c.yaml"), **KEYS)
-    fit = "source with permuted labels"
+    fit = "fit of permuted labels"
     calls = _killed_at(4, monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         Line(load_config(path)).judge()

@@ -124,7 +124,7 @@ class PermutedSourceNetwork:
         }
         return replace(
             self.plan,
-            name="source with permuted labels",
+            name="fit of permuted labels",
             data=self.source.spec,
             training=training,
             seeds=(_SEED,),
