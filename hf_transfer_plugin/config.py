@@ -11,6 +11,7 @@ import yaml
 
 from hf_transfer_plugin.adapt.schedules import FreezingSchedule
 from hf_transfer_plugin.alarms import Watch
+from hf_transfer_plugin.data.splitting import ROLES
 from hf_transfer_plugin.decide.controls import CONTROLS, DEFAULT_CONTROLS, controls
 from hf_transfer_plugin.errors import ConfigError, RecordError, did_you_mean
 from hf_transfer_plugin.metrics import check_metric
@@ -21,6 +22,8 @@ from hf_transfer_plugin.strict_yaml import parse_value, read_mapping
 __all__ = ["RunConfig", "load_config"]
 
 _KEYS = "a YAML file with the keys of a run, such as task, data, checkpoint, schedule, seeds"
+
+_DATA = ("data", "source_data")
 
 # Keys whose list of one may be written without brackets.
 _LISTS = (
@@ -50,6 +53,8 @@ class RunConfig(Record):
         seeds: one run each, for transfer and controls; in YAML their number is enough.
         metric: what is judged.
         controls: what transfer is compared with; the first one decides.
+        source_data: what the checkpoint learned from, where that is known; the control
+            "permuted-source" trains on it. Its images have the size of those of `data`.
         control_learning_rates: grid for the controls that train a network.
         rank_scores: scores of the ranking; the first one orders. Empty: those of the task.
         rank_examples: size of the sample that is ranked on.
@@ -82,6 +87,7 @@ class RunConfig(Record):
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     metric: str = "accuracy"
     controls: tuple[str, ...] = DEFAULT_CONTROLS
+    source_data: DataSpec | None = None
     control_learning_rates: tuple[float, ...] = ()
     rank_scores: tuple[str, ...] = ()
     rank_examples: int = 500
@@ -123,7 +129,12 @@ class RunConfig(Record):
         )
 
     def controls_of(self, plan: Plan) -> tuple[Plan, ...]:
-        """Return the plans that the transfer is compared with."""
+        """Return the plans that the transfer is compared with.
+
+        Raises:
+            ConfigError: for a control that lacks its source data.
+        """
+        _check_source(self)
         return controls(plan, self.controls, learning_rates=self.control_learning_rates)
 
 
@@ -144,8 +155,9 @@ def load_config(
     data = _plain(read_mapping(path, ConfigError, _KEYS))
     for override in overrides:
         _apply(data, override)
-    if isinstance(data.get("data"), str):
-        data["data"] = {"path": data["data"]}
+    for key in _DATA:
+        if isinstance(data.get(key), str):
+            data[key] = {"path": data[key]}
     if task is not None:
         data.setdefault("task", task)
     _check_keys(data, RunConfig)
@@ -178,8 +190,9 @@ def _name_folders(data: dict[str, Any]) -> None:
         data["checkpoint"] = named(data["checkpoint"])
     if isinstance(data.get("candidates"), list):
         data["candidates"] = [named(name) for name in data["candidates"]]
-    if isinstance(data.get("data"), dict):
-        data["data"]["path"] = named(data["data"].get("path"))
+    for key in _DATA:
+        if isinstance(data.get(key), dict):
+            data[key]["path"] = named(data[key].get("path"))
 
 
 def _plain(value: Any) -> Any:
@@ -205,7 +218,7 @@ def _apply(data: dict[str, Any], override: str) -> None:
     for part in path:
         inner = place.setdefault(part, {})
         if not isinstance(inner, dict):
-            inner = place[part] = {"path": inner} if part == "data" else {}
+            inner = place[part] = {"path": inner} if part in _DATA else {}
         place = inner
     place[last] = value
 
@@ -219,10 +232,10 @@ def _check_keys(data: Mapping[str, Any], kind: type, prefix: str = "") -> None:
                 expected="one of " + ", ".join(known),
                 action="correct or remove the key",
             )
-        if key == "data":
+        if key == "data" or (key in _DATA and value is not None):
             kinds = "a path or Hub name, or keys such as {path: texts.csv, label: intent}"
             _require(isinstance(value, Mapping), key, value, kinds)
-            _check_keys(value, DataSpec, "data.")
+            _check_keys(value, DataSpec, f"{key}.")
     missing = [key for key in _required(kind) if key not in data]
     if missing:
         raise ConfigError(
@@ -252,20 +265,15 @@ def _check_values(config: RunConfig, task: Task | None) -> None:
     positive = {
         "batch_size": config.batch_size,
         "rank_examples": config.rank_examples,
-        "data.max_length": config.data.max_length,
         "processes": config.processes,
-        "data.image_size": config.data.image_size,
-        "data.train_examples": config.data.train_examples,
-        "data.validation_examples": config.data.validation_examples,
-        "data.test_examples": config.data.test_examples,
     }
     for key, value in positive.items():
         _require(value is None or value > 0, key, value, "a number above 0")
     once = 1 < len(set(config.seeds)) == len(config.seeds)
     _require(once, "seeds", list(config.seeds), "at least two (no verdict from one), each once")
-    for key in ("validation_fraction", "test_fraction"):
-        value = getattr(config.data, key)
-        _require(0 < value < 1, f"data.{key}", value, "a share between 0 and 1")
+    _check_data(config.data, "data")
+    if config.source_data is not None:
+        _check_data(config.source_data, "source_data")
     for key in ("confidence", "rank_confidence"):
         value = getattr(config, key)
         _require(0 < value < 1, key, value, "between 0 and 1")
@@ -275,6 +283,45 @@ def _check_values(config: RunConfig, task: Task | None) -> None:
     for name in config.controls:
         hint = did_you_mean(name, CONTROLS)
         _require(name in CONTROLS, "controls", f"{name}{hint}", "some of " + ", ".join(CONTROLS))
+    _check_source(config)
+
+
+def _check_data(spec: DataSpec, key: str) -> None:
+    sizes = ("max_length", "image_size", *(f"{role}_examples" for role in ROLES))
+    for name in sizes:
+        value = getattr(spec, name)
+        _require(value is None or value > 0, f"{key}.{name}", value, "a number above 0")
+    for name in ("validation_fraction", "test_fraction"):
+        value = getattr(spec, name)
+        _require(0 < value < 1, f"{key}.{name}", value, "a share between 0 and 1")
+
+
+def _check_source(config: RunConfig) -> None:
+    """Require the source data where a control reads them, and nowhere else."""
+    source, wanted = config.source_data, "permuted-source" in config.controls
+    if wanted and source is None:
+        raise ConfigError(
+            arrived="the control permuted-source without source_data",
+            expected="the data that the checkpoint learned from, in the shape of `data`",
+            action="add source_data, such as {path: source.parquet}, or remove the control",
+        )
+    if source is None:
+        return
+    if not wanted:
+        raise ConfigError(
+            arrived="source_data, which none of the controls "
+            + ", ".join(config.controls)
+            + " reads",
+            expected="source_data together with the control permuted-source, which trains on them",
+            action="add permuted-source to controls, or remove source_data",
+        )
+    size = config.data.image_size
+    _require(
+        source.image_size in (None, size),
+        "source_data.image_size",
+        source.image_size,
+        f"{size}, that of data: both are read by one network",
+    )
 
 
 def _require(fits: bool, key: str, value: Any, expected: str) -> None:

@@ -19,7 +19,8 @@ from typing import TypeVar
 
 from hf_transfer_plugin.checkpoints import known_license
 from hf_transfer_plugin.config import RunConfig
-from hf_transfer_plugin.data import TargetData, load_data
+from hf_transfer_plugin.data import TargetData, load_data, load_source
+from hf_transfer_plugin.decide.controls import PERMUTED_SOURCE, controls
 from hf_transfer_plugin.decide.verdict import judge
 from hf_transfer_plugin.environment import environment
 from hf_transfer_plugin.errors import RecordError
@@ -35,6 +36,7 @@ from hf_transfer_plugin.select.ranking import DEFAULT_SCORES, rank_checkpoints
 from hf_transfer_plugin.select.stored_ranking import stored_ranking
 from hf_transfer_plugin.serialization import Record, write_atomic
 from hf_transfer_plugin.train import run
+from hf_transfer_plugin.train.permuted_source import PermutedSourceNetwork
 
 __all__ = ["Line"]
 
@@ -221,9 +223,27 @@ class Line:
         return self._explanation
 
     def plans(self) -> tuple[Plan, ...]:
-        """Return the transfer and its controls."""
+        """Return the transfer and its controls; source data are read where a control needs them."""
         plan = self.plan()
-        return (plan, *self.config.controls_of(plan))
+        return (plan, *(self._placed(control) for control in self.config.controls_of(plan)))
+
+    @cached_property
+    def _permuted_source(self) -> PermutedSourceNetwork:
+        """Return the network of the control "permuted-source", made or not."""
+        config = self.config
+        assert config.source_data is not None
+        spec = replace(config.source_data, image_size=config.data.image_size)
+        source = load_source(spec, config.task)
+        rates = config.control_learning_rates
+        (scratch,) = controls(self.plan(), ("from-scratch",), learning_rates=rates)
+        return PermutedSourceNetwork(scratch, source, self.folder / PERMUTED_SOURCE)
+
+    def _placed(self, control: Plan) -> Plan:
+        """Name the network of a run folder by where it is, and by what it was made from."""
+        if control.checkpoint != PERMUTED_SOURCE:
+            return control
+        network = self._permuted_source
+        return replace(control, checkpoint=str(network.folder), revision=network.request)
 
     def run(self) -> tuple[RunResult, ...]:
         """Train the transfer, then each control, over the same seeds."""
@@ -234,10 +254,14 @@ class Line:
 
     def _run(self, plan: Plan) -> RunResult:
         transfers = plan.name == self.plan().name
+        results = self.folder / "results" / f"{plan.name}.json"
         _log.info("%s: %s, %d seeds", plan.name, plan.checkpoint, len(plan.seeds))
+        if plan.name == "permuted-source":
+            self._permuted_source.make()
+            _follow(results, plan)
         return run(
             plan,
-            results=self.folder / "results" / f"{plan.name}.json",
+            results=results,
             model_dir=self.model_dir if transfers else None,
             data=self.data,
         )
@@ -290,6 +314,16 @@ class Line:
             make().save(path)
         wait_for_all()
         return kind.load(path)
+
+
+def _follow(results: Path, plan: Plan) -> None:
+    """Let a result name its checkpoint where it is now, after the run folder was moved."""
+    if is_first() and results.is_file():
+        held = RunResult.load(results)
+        if held.plan.revision == plan.revision and held.plan.checkpoint != plan.checkpoint:
+            moved = replace(held.plan, checkpoint=plan.checkpoint)
+            replace(held, plan=moved).save(results)
+    wait_for_all()
 
 
 def _holds(path: Path, kind: type[_Value], fits: Callable[[_Value], bool]) -> bool:

@@ -108,6 +108,16 @@ def _checkpoint(name: str, damage: Callable[[Path], object], *fragments: str) ->
     return _case(name, prepare, "run c.yaml", "./bert", *fragments)
 
 
+def _source(name: str, source: Any, *fragments: str) -> BadInput:
+    """Return a case of source data for a good config."""
+
+    def prepare() -> None:
+        write_images(Path("pictures"))
+        write_config(Path("c.yaml"), controls="permuted-source", source_data=source)
+
+    return _case(name, prepare, "run c.yaml", *fragments)
+
+
 def _yaml(name: str, content: str, *fragments: str) -> BadInput:
     return _case(name, lambda: Path("c.yaml").write_text(content), "run c.yaml", *fragments)
 
@@ -252,4 +262,15 @@ _FOLDERS = (
     _folder("other version", "judge run", "data: required field missing", config='{"colour": 1}'),
     _folder("overrides of a folder", "run run seeds=3", "overrides seeds=3 for the run folder run"),
 )
-BAD_INPUTS = (*_DATA, *_CHECKPOINTS, *_KEYS, *_FOLDERS)
+_SOURCES = (
+    _override("no source", "controls=permuted-source", "permuted-source without source_data"),
+    _override("idle source", "source_data=texts", "source_data, which none of the controls", "add"),
+    _source("key of a source", {"path": "texts", "lable": "y"}, "key source_data.lable; did you"),
+    _source("list as source", ["a"], "source_data: ['a']", "a path or Hub name"),
+    _source("share of a source", {"path": "texts", "test_fraction": 2}, "source_data.test_fr"),
+    _source("size of a source", {"path": "texts", "image_size": 9}, "source_data.image_size: 9"),
+    _source("no such source", "./no.csv", "source_data: no such file or", "correct source_data.pa"),
+    _source("empty source", "empty", "source_data: cannot read the data ./empty"),
+    _source("source of another task", "pictures", "source_data: ", "set source_data.text"),
+)
+BAD_INPUTS = (*_DATA, *_CHECKPOINTS, *_KEYS, *_FOLDERS, *_SOURCES)

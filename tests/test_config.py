@@ -28,6 +28,18 @@ READ: dict[str, tuple[dict[str, Any], list[str], str, Any]] = {
     "one control": ({"controls": "majority"}, [], "controls", ("majority",)),
     "one score": ({}, ["rank_scores=h_score"], "rank_scores", ("h_score",)),
     "path as data": ({"data": "org/set"}, [], "data", DataSpec("org/set")),
+    "path as source": (
+        {"controls": "permuted-source"},
+        ["source_data=org/set"],
+        "source_data",
+        DataSpec("org/set"),
+    ),
+    "key of a source": (
+        {"controls": "permuted-source", "source_data": "org/set"},
+        ["source_data.label=y"],
+        "source_data",
+        DataSpec("org/set", label="y"),
+    ),
     "key beside a path": ({}, ["data.label=y"], "data", DataSpec("texts", label="y")),
     "path beside keys": ({"data": {"path": "a"}}, ["data.path=b"], "data", DataSpec("b")),
     "training": ({}, ["training.weight_decay=0.1"], "training", {"num_train_epochs": 1}),
@@ -40,7 +52,7 @@ READ: dict[str, tuple[dict[str, Any], list[str], str, Any]] = {
 
 
 def test_the_table_is_whole() -> None:
-    assert len(READ) == 16
+    assert len(READ) == 18
 
 
 @pytest.mark.parametrize("name", READ)

@@ -7,5 +7,14 @@ from hf_transfer_plugin.data.preprocessing import (
     prepare_images,
     prepare_texts,
 )
+from hf_transfer_plugin.data.source_loading import load_source
 
-__all__ = ["Prepared", "TargetData", "load_data", "prepare", "prepare_images", "prepare_texts"]
+__all__ = [
+    "Prepared",
+    "TargetData",
+    "load_data",
+    "load_source",
+    "prepare",
+    "prepare_images",
+    "prepare_texts",
+]

@@ -17,9 +17,10 @@ from hf_transfer_plugin.decide.rates import (
 from hf_transfer_plugin.errors import ConfigError, did_you_mean
 from hf_transfer_plugin.records import Phase, Plan
 
-__all__ = ["CONTROLS", "DEFAULT_CONTROLS", "controls"]
+__all__ = ["CONTROLS", "DEFAULT_CONTROLS", "PERMUTED_SOURCE", "controls"]
 
 DEFAULT_CONTROLS = ("from-scratch", "linear", "majority")
+PERMUTED_SOURCE = "./sources/permuted"  # in the run folder
 HEAD_FACTORS = (1.0, 10.0, 100.0)  # a head alone stands, and needs, larger steps
 
 
@@ -36,17 +37,22 @@ def controls(
       ("pixels-logistic"), the name of its plan. Is a network needed?
     - "majority": the most frequent class. Is anything learned?
     - "frozen-probe": same checkpoint, only the head trains. Is fine-tuning needed?
+    - "permuted-source": the plan as it is, from a network of the same architecture that learned
+      permuted labels on the source data (`PERMUTED_SOURCE`; a `Line` makes it). Does it matter
+      what the source taught, or would any training on its inputs do?
 
     Data, seeds and metric stay those of the plan. A control trains with a grid of rates, because
     one at a rate that was tuned for the transfer loses for that reason alone, and help is
-    over-reported.
+    over-reported. "permuted-source" has the plan's own rates: with a grid of three in the plan,
+    those of both are tuned.
 
     Args:
         plan: the transfer, from a pretrained checkpoint.
         names: keys of `CONTROLS`, in the order wanted; the first is the one that decides.
-        learning_rates: grid of the controls that train a network. Without it, from scratch: the
-            plan's own grid if that has three rates, else 0.3, 1 and 3 times each rate of the
-            plan; frozen probe: 1, 10 and 100 times each rate of the plan.
+        learning_rates: grid of the controls that train a network; of "permuted-source" that of
+            the source network. Without it, from scratch and there: the plan's own grid if that has
+            three rates, else 0.3, 1 and 3 times each rate of the plan; frozen probe: 1, 10 and 100
+            times each rate of the plan.
 
     Returns:
         One plan for each name.
@@ -88,6 +94,10 @@ def _frozen_probe(plan: Plan, given: Rates) -> Plan:
         schedule=(Phase(train=("head",)),),
         learning_rates=given or rates_around(own_rates(plan), HEAD_FACTORS),
     )
+
+
+def _permuted_source(plan: Plan, _: Rates) -> Plan:
+    return replace(plan, name="permuted-source", checkpoint=PERMUTED_SOURCE, revision=None)
 
 
 def _linear(plan: Plan, _: Rates) -> Plan:
@@ -144,5 +154,6 @@ CONTROLS: Mapping[str, Callable[[Plan, Rates], Plan]] = MappingProxyType(
         "frozen-probe": _frozen_probe,
         "linear": _linear,
         "majority": _majority,
+        "permuted-source": _permuted_source,
     }
 )

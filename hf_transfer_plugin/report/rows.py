@@ -32,6 +32,11 @@ __all__ = [
 ]
 
 Rows = list[tuple[str, ...]]
+_PERMUTED = (
+    "“permuted-source” is the transfer once more, from the same architecture after training from "
+    "random weights on the source data with their labels permuted: what the inputs of the source "
+    "give without what the source taught."
+)
 
 
 @dataclass(frozen=True)
@@ -78,8 +83,13 @@ def result_cells(report: Report) -> Cells:
             interval = f"{points(against.lower)} to {points(against.upper)}"
         rows.append((name, mean, points(against.difference), interval, against.outcome, seconds))
     metric = f"Test {metric_name(verdict.metric)}, mean ± sd"
+    caption = (
+        "Transfer and every control over the seeds. Differences are transfer − control, in points."
+    )
+    if any(result.plan.name == "permuted-source" for result in report.controls):
+        caption += f" {_PERMUTED}"
     return Cells(
-        "Transfer and every control over the seeds. Differences are transfer − control, in points.",
+        caption,
         ("Plan", metric, "Difference", interval_name(verdict), "Outcome", "Seconds"),
         rows,
         marked=tuple(index for index, row in enumerate(rows) if row[4] == "harmed"),

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from hf_transfer_plugin.decide.controls import CONTROLS, controls
+from hf_transfer_plugin.decide.controls import CONTROLS, PERMUTED_SOURCE, controls
 from hf_transfer_plugin.errors import ConfigError
 from hf_transfer_plugin.records import DataSpec, Phase, Plan
 from tests.decide.results import plan
@@ -31,11 +31,14 @@ TABLE = [
     ("linear", IMAGE, "pixels-logistic", "baseline:pixels-logistic", "pretrained", ALL, ()),
     ("majority", TEXT, "majority", "baseline:majority", "pretrained", ALL, ()),
     ("majority", IMAGE, "majority", "baseline:majority", "pretrained", ALL, ()),
+    ("permuted-source", TEXT, "permuted-source", PERMUTED_SOURCE, "pretrained", TEXT.schedule, ()),
+    ("permuted-source", IMAGE, "permuted-source", PERMUTED_SOURCE, "pretrained", TEXT.schedule, ()),
 ]
 
 
 def test_the_table_holds_every_control_for_both_tasks():
-    assert sorted(CONTROLS) == ["from-scratch", "frozen-probe", "linear", "majority"]
+    known = ["from-scratch", "frozen-probe", "linear", "majority", "permuted-source"]
+    assert sorted(CONTROLS) == known
     assert [(row[0], row[1].task) for row in TABLE] == [
         (name, task)
         for name in sorted(CONTROLS)
@@ -57,9 +60,12 @@ def test_a_control(control, source, n, c, w, s, r):
     assert Plan.from_json(made.to_json()) == made
 
 
-@pytest.mark.parametrize("control", ["from-scratch", "frozen-probe"])
+@pytest.mark.parametrize("control", ["from-scratch", "frozen-probe", "permuted-source"])
 def test_a_control_with_a_network_changes_nothing_else(control):
     (made,) = controls(TEXT, [control])
+    if control == "permuted-source":
+        assert made.revision is None
+        made = replace(made, checkpoint=TEXT.checkpoint, revision=TEXT.revision)
     kept = {"name": "transfer", "weights": "pretrained", "schedule": TEXT.schedule}
     assert replace(made, learning_rates=(), **kept) == TEXT
 
