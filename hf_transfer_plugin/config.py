@@ -11,9 +11,9 @@ import yaml
 
 from hf_transfer_plugin.adapt.schedules import FreezingSchedule
 from hf_transfer_plugin.alarms import Watch
-from hf_transfer_plugin.decide.controls import CONTROLS, DEFAULT_CONTROLS, controls
+from hf_transfer_plugin.config_values import check_values, require
+from hf_transfer_plugin.decide.controls import DEFAULT_CONTROLS, controls
 from hf_transfer_plugin.errors import ConfigError, RecordError, did_you_mean
-from hf_transfer_plugin.metrics import check_metric
 from hf_transfer_plugin.records import DataSpec, Plan, Ranking, Task
 from hf_transfer_plugin.serialization import Record
 from hf_transfer_plugin.strict_yaml import parse_value, read_mapping
@@ -28,6 +28,7 @@ _LISTS = (
     "controls",
     "control_learning_rates",
     "learning_rates",
+    "looks",
     "rank_scores",
     "seeds",
 )
@@ -47,10 +48,15 @@ class RunConfig(Record):
         training: keyword arguments of `transformers.TrainingArguments`.
         batch_size: examples per optimizer step, over all processes.
         learning_rates: grid for the transfer; validation chooses.
-        seeds: one run each, for transfer and controls; in YAML their number is enough.
+        seeds: one run each, for transfer and controls; in YAML their number is enough. With looks
+            their number is that of the last one, and may be left out.
         metric: what is judged.
         controls: what transfer is compared with; the first one decides.
         control_learning_rates: grid for the controls that train a network.
+        looks: increasing numbers of paired seeds at which comparisons are looked at, and stopped
+            when settled or futile, such as [3, 5, 10]. Empty: all seeds, then one verdict.
+        control_budget_minutes: of training, for each control that trains a network; one whose
+            next look would take longer stops. The first look is always trained.
         rank_scores: scores of the ranking; the first one orders. Empty: those of the task.
         rank_examples: size of the sample that is ranked on.
         rank_confidence: that the ranking's confidence set holds the truly best, and of its
@@ -83,6 +89,8 @@ class RunConfig(Record):
     metric: str = "accuracy"
     controls: tuple[str, ...] = DEFAULT_CONTROLS
     control_learning_rates: tuple[float, ...] = ()
+    looks: tuple[int, ...] = ()
+    control_budget_minutes: float | None = None
     rank_scores: tuple[str, ...] = ()
     rank_examples: int = 500
     rank_confidence: float = 0.9
@@ -154,6 +162,7 @@ def load_config(
     for name in _LISTS:
         if isinstance(data.get(name), str | int | float):
             data[name] = [data[name]]
+    _seeds_of_looks(data)
     _name_folders(data)
     try:
         config = RunConfig.from_json(data, origin=str(path))
@@ -163,8 +172,14 @@ def load_config(
             expected="each key with a value of its kind",
             action="correct the value, in the file or in the override behind it",
         ) from None
-    _check_values(config, task)
+    check_values(config, task)
     return config
+
+
+def _seeds_of_looks(data: dict[str, Any]) -> None:
+    looks = data.get("looks")
+    if "seeds" not in data and isinstance(looks, list) and looks and type(looks[-1]) is int:
+        data["seeds"] = list(range(looks[-1]))
 
 
 def _name_folders(data: dict[str, Any]) -> None:
@@ -221,7 +236,7 @@ def _check_keys(data: Mapping[str, Any], kind: type, prefix: str = "") -> None:
             )
         if key == "data":
             kinds = "a path or Hub name, or keys such as {path: texts.csv, label: intent}"
-            _require(isinstance(value, Mapping), key, value, kinds)
+            require(isinstance(value, Mapping), key, value, kinds)
             _check_keys(value, DataSpec, "data.")
     missing = [key for key in _required(kind) if key not in data]
     if missing:
@@ -238,45 +253,3 @@ def _required(kind: type) -> Iterable[str]:
         for each in fields(kind)
         if each.default is MISSING and each.default_factory is MISSING
     ]
-
-
-def _check_values(config: RunConfig, task: Task | None) -> None:
-    if task is not None and config.task != task:
-        raise ConfigError(
-            arrived=f"task {config.task}",
-            expected=f"task {task}, the one of this recipe",
-            action="take the recipe of that task, or correct the config",
-        )
-    check_metric(config.metric)
-    FreezingSchedule.from_config(config.schedule)
-    positive = {
-        "batch_size": config.batch_size,
-        "rank_examples": config.rank_examples,
-        "data.max_length": config.data.max_length,
-        "processes": config.processes,
-        "data.image_size": config.data.image_size,
-        "data.train_examples": config.data.train_examples,
-        "data.validation_examples": config.data.validation_examples,
-        "data.test_examples": config.data.test_examples,
-    }
-    for key, value in positive.items():
-        _require(value is None or value > 0, key, value, "a number above 0")
-    once = 1 < len(set(config.seeds)) == len(config.seeds)
-    _require(once, "seeds", list(config.seeds), "at least two (no verdict from one), each once")
-    for key in ("validation_fraction", "test_fraction"):
-        value = getattr(config.data, key)
-        _require(0 < value < 1, f"data.{key}", value, "a share between 0 and 1")
-    for key in ("confidence", "rank_confidence"):
-        value = getattr(config, key)
-        _require(0 < value < 1, key, value, "between 0 and 1")
-    _require(config.margin >= 0, "margin", config.margin, "0 or more")
-    _require(bool(config.ranked()), "checkpoint and candidates", None, "one checkpoint or more")
-    _require(bool(config.controls), "controls", (), "one of " + ", ".join(CONTROLS))
-    for name in config.controls:
-        hint = did_you_mean(name, CONTROLS)
-        _require(name in CONTROLS, "controls", f"{name}{hint}", "some of " + ", ".join(CONTROLS))
-
-
-def _require(fits: bool, key: str, value: Any, expected: str) -> None:
-    if not fits:
-        raise ConfigError(f"{key}: {value}", expected, f"correct {key}")
