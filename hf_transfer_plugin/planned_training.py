@@ -97,7 +97,7 @@ def check_looks_held(held: Looks | None, config: RunConfig) -> None:
     raise ConfigError(
         arrived=f"looks: {list(now)} in {config.run_folder}, where one looked "
         f"{f'at {list(before)}' if before else 'after every seed'}",
-        expected="looks that were planned before the first one: those that chose what trained",
+        expected="the looks that were planned before the first one, for they chose what trained",
         action=f"give {f'looks={list(before)}' if before else 'no looks'}, or another run_folder",
     )
 
@@ -112,8 +112,11 @@ def _check_seeds(plan: Plan, looks: Sequence[int]) -> None:
 
 
 def _tell(verdict: Verdict) -> None:
+    stops = [each.stop for each in (verdict, *verdict.others) if each.stop is not None]
+    latest = max(stop.seeds for stop in stops)
     for each in (verdict, *verdict.others):
-        assert each.stop is not None
+        if each.stop is None or each.stop.seeds < latest:
+            continue
         where = f"look at {each.stop.seeds} of at most {each.stop.looks[-1]} paired seeds"
         goes = each.stop.reason or "goes on"
         _log.info("%s against %s: %s, %s", where, each.baseline, each.outcome, goes)
