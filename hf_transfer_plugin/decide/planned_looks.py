@@ -76,9 +76,9 @@ def planned_look(
 
     Levels (`SPENDING_POWER`) and threshold (`FUTILE_CHANCE`) were chosen by simulation, on no real
     data: normal differences with a mean of 0, 1/4, 1/2, 1, 2, 4 and 8 standard deviations, margins
-    of 0, 1/2, 1 and 2, looks at 3, 5 and 10. Of powers from 0.3 to 3 and thresholds from 5 to
-    40 %, these are, to a hundredth, the cheapest that decide as one look at 10 seeds in 95 % of
-    runs.
+    of 0, 1/2, 1 and 2, looks at 3, 5 and 10. Over this grid they decide as one look at 10 seeds in
+    95 % of runs, with 67 % of its seeds. Other powers (0.3 to 3), thresholds (5 to 40 %) and free
+    splits over the three looks that decide alike as often save a hundredth more at most.
 
     Example:
         >>> planned_look([0.061, 0.064, 0.059], (3, 5, 10)).stop

@@ -1,6 +1,6 @@
 """Simulate how often the verdict is wrong when nothing differs, and how soon it finds a difference.
 
-All of it, about a minute:
+All of it, half a minute:
     python recipes/benchmarks/verdicts.py
 
 Differences of paired seeds are drawn; nothing trains. A run counts as decided when its 95 %
