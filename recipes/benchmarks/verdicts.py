@@ -147,7 +147,8 @@ def at_planned_looks(differences: Floats, margin: float) -> tuple[list[str], NDA
         differences: [runs, seeds], no fewer seeds than the last look.
         margin: in units of the differences.
     """
-    outcomes, used = [], []
+    outcomes: list[str] = []
+    used: list[int] = []
     for row in differences:
         for seeds in PLANNED:
             found = planned_look(row[:seeds].tolist(), PLANNED, margin=margin)
