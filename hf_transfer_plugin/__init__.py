@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from hf_transfer_plugin.data import load_data
     from hf_transfer_plugin.decide.candidates import judge_all
     from hf_transfer_plugin.decide.controls import controls
+    from hf_transfer_plugin.decide.look_verdicts import judge_at_looks
+    from hf_transfer_plugin.decide.planned_looks import PlannedLook, planned_look
     from hf_transfer_plugin.decide.sequential import anytime_interval
     from hf_transfer_plugin.decide.verdict import judge
     from hf_transfer_plugin.errors import TransferError
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
         Rung,
         RunResult,
         SeedResult,
+        Stop,
         Verdict,
     )
     from hf_transfer_plugin.report import report_files
@@ -76,6 +79,7 @@ __all__ = [
     "NegativeTransferCallback",
     "Phase",
     "Plan",
+    "PlannedLook",
     "PrefixCache",
     "PrefixUse",
     "Ranking",
@@ -86,6 +90,7 @@ __all__ = [
     "Rung",
     "SeedResult",
     "SourceDistance",
+    "Stop",
     "TransferError",
     "Verdict",
     "__version__",
@@ -94,12 +99,14 @@ __all__ = [
     "explain",
     "judge",
     "judge_all",
+    "judge_at_looks",
     "judge_until_settled",
     "last_complete_checkpoint",
     "layer_groups",
     "layer_profile",
     "load_config",
     "load_data",
+    "planned_look",
     "prefix_cache",
     "publish",
     "rank_checkpoints",
@@ -122,6 +129,8 @@ _HOMES = {
     "data": ("load_data",),
     "decide.candidates": ("judge_all",),
     "decide.controls": ("controls",),
+    "decide.look_verdicts": ("judge_at_looks",),
+    "decide.planned_looks": ("PlannedLook", "planned_look"),
     "decide.sequential": ("anytime_interval",),
     "decide.verdict": ("judge",),
     "errors": ("TransferError",),
@@ -149,6 +158,7 @@ _HOMES = {
         "Rung",
         "SeedResult",
         "SourceDistance",
+        "Stop",
         "Verdict",
     ),
     "report": ("report_files",),

@@ -11,10 +11,9 @@ import yaml
 
 from hf_transfer_plugin.adapt.schedules import FreezingSchedule
 from hf_transfer_plugin.alarms import Watch
-from hf_transfer_plugin.data.splitting import ROLES
-from hf_transfer_plugin.decide.controls import CONTROLS, DEFAULT_CONTROLS, controls
+from hf_transfer_plugin.config_values import check_source, check_values, require
+from hf_transfer_plugin.decide.controls import DEFAULT_CONTROLS, controls
 from hf_transfer_plugin.errors import ConfigError, RecordError, did_you_mean
-from hf_transfer_plugin.metrics import check_metric
 from hf_transfer_plugin.records import DataSpec, Plan, Ranking, Task
 from hf_transfer_plugin.serialization import Record
 from hf_transfer_plugin.strict_yaml import parse_value, read_mapping
@@ -31,6 +30,7 @@ _LISTS = (
     "controls",
     "control_learning_rates",
     "learning_rates",
+    "looks",
     "rank_scores",
     "seeds",
 )
@@ -50,12 +50,17 @@ class RunConfig(Record):
         training: keyword arguments of `transformers.TrainingArguments`.
         batch_size: examples per optimizer step, over all processes.
         learning_rates: grid for the transfer; validation chooses.
-        seeds: one run each, for transfer and controls; in YAML their number is enough.
+        seeds: one run each, for transfer and controls; in YAML their number is enough. With looks
+            their number is that of the last one, and may be left out.
         metric: what is judged.
         controls: what transfer is compared with; the first one decides.
         source_data: what the checkpoint learned from, where that is known; the control
             "permuted-source" trains on it. Its images have the size of those of `data`.
         control_learning_rates: grid for the controls that train a network.
+        looks: increasing numbers of paired seeds at which comparisons are looked at, and stopped
+            when settled or futile, such as [3, 5, 10]. Empty: all seeds, then one verdict.
+        control_budget_minutes: of training, for each control that trains a network; one whose
+            next look would take longer stops. The first look is always trained.
         rank_scores: scores of the ranking; the first one orders. Empty: those of the task.
         rank_examples: size of the sample that is ranked on.
         rank_confidence: that the ranking's confidence set holds the truly best, and of its
@@ -89,6 +94,8 @@ class RunConfig(Record):
     controls: tuple[str, ...] = DEFAULT_CONTROLS
     source_data: DataSpec | None = None
     control_learning_rates: tuple[float, ...] = ()
+    looks: tuple[int, ...] = ()
+    control_budget_minutes: float | None = None
     rank_scores: tuple[str, ...] = ()
     rank_examples: int = 500
     rank_confidence: float = 0.9
@@ -134,7 +141,7 @@ class RunConfig(Record):
         Raises:
             ConfigError: for a control that lacks its source data.
         """
-        _check_source(self)
+        check_source(self)
         return controls(plan, self.controls, learning_rates=self.control_learning_rates)
 
 
@@ -166,6 +173,7 @@ def load_config(
     for name in _LISTS:
         if isinstance(data.get(name), str | int | float):
             data[name] = [data[name]]
+    _seeds_of_looks(data)
     _name_folders(data)
     try:
         config = RunConfig.from_json(data, origin=str(path))
@@ -175,8 +183,14 @@ def load_config(
             expected="each key with a value of its kind",
             action="correct the value, in the file or in the override behind it",
         ) from None
-    _check_values(config, task)
+    check_values(config, task)
     return config
+
+
+def _seeds_of_looks(data: dict[str, Any]) -> None:
+    looks = data.get("looks")
+    if "seeds" not in data and isinstance(looks, list) and looks and type(looks[-1]) is int:
+        data["seeds"] = list(range(looks[-1]))
 
 
 def _name_folders(data: dict[str, Any]) -> None:
@@ -234,7 +248,7 @@ def _check_keys(data: Mapping[str, Any], kind: type, prefix: str = "") -> None:
             )
         if key == "data" or (key in _DATA and value is not None):
             kinds = "a path or Hub name, or keys such as {path: texts.csv, label: intent}"
-            _require(isinstance(value, Mapping), key, value, kinds)
+            require(isinstance(value, Mapping), key, value, kinds)
             _check_keys(value, DataSpec, f"{key}.")
     missing = [key for key in _required(kind) if key not in data]
     if missing:
@@ -251,79 +265,3 @@ def _required(kind: type) -> Iterable[str]:
         for each in fields(kind)
         if each.default is MISSING and each.default_factory is MISSING
     ]
-
-
-def _check_values(config: RunConfig, task: Task | None) -> None:
-    if task is not None and config.task != task:
-        raise ConfigError(
-            arrived=f"task {config.task}",
-            expected=f"task {task}, the one of this recipe",
-            action="take the recipe of that task, or correct the config",
-        )
-    check_metric(config.metric)
-    FreezingSchedule.from_config(config.schedule)
-    positive = {
-        "batch_size": config.batch_size,
-        "rank_examples": config.rank_examples,
-        "processes": config.processes,
-    }
-    for key, value in positive.items():
-        _require(value is None or value > 0, key, value, "a number above 0")
-    once = 1 < len(set(config.seeds)) == len(config.seeds)
-    _require(once, "seeds", list(config.seeds), "at least two (no verdict from one), each once")
-    _check_data(config.data, "data")
-    if config.source_data is not None:
-        _check_data(config.source_data, "source_data")
-    for key in ("confidence", "rank_confidence"):
-        value = getattr(config, key)
-        _require(0 < value < 1, key, value, "between 0 and 1")
-    _require(config.margin >= 0, "margin", config.margin, "0 or more")
-    _require(bool(config.ranked()), "checkpoint and candidates", None, "one checkpoint or more")
-    _require(bool(config.controls), "controls", (), "one of " + ", ".join(CONTROLS))
-    for name in config.controls:
-        hint = did_you_mean(name, CONTROLS)
-        _require(name in CONTROLS, "controls", f"{name}{hint}", "some of " + ", ".join(CONTROLS))
-    _check_source(config)
-
-
-def _check_data(spec: DataSpec, key: str) -> None:
-    sizes = ("max_length", "image_size", *(f"{role}_examples" for role in ROLES))
-    for name in sizes:
-        value = getattr(spec, name)
-        _require(value is None or value > 0, f"{key}.{name}", value, "a number above 0")
-    for name in ("validation_fraction", "test_fraction"):
-        value = getattr(spec, name)
-        _require(0 < value < 1, f"{key}.{name}", value, "a share between 0 and 1")
-
-
-def _check_source(config: RunConfig) -> None:
-    """Require the source data where a control reads them, and nowhere else."""
-    source, wanted = config.source_data, "permuted-source" in config.controls
-    if wanted and source is None:
-        raise ConfigError(
-            arrived="the control permuted-source without source_data",
-            expected="the data that the checkpoint learned from, in the shape of `data`",
-            action="add source_data, such as {path: source.parquet}, or remove the control",
-        )
-    if source is None:
-        return
-    if not wanted:
-        raise ConfigError(
-            arrived="source_data, which none of the controls "
-            + ", ".join(config.controls)
-            + " reads",
-            expected="source_data together with the control permuted-source, which trains on them",
-            action="add permuted-source to controls, or remove source_data",
-        )
-    size = config.data.image_size
-    _require(
-        source.image_size in (None, size),
-        "source_data.image_size",
-        source.image_size,
-        f"{size}, that of data: both are read by one network",
-    )
-
-
-def _require(fits: bool, key: str, value: Any, expected: str) -> None:
-    if not fits:
-        raise ConfigError(f"{key}: {value}", expected, f"correct {key}")

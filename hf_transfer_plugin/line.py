@@ -21,12 +21,12 @@ from hf_transfer_plugin.checkpoints import known_license
 from hf_transfer_plugin.config import RunConfig
 from hf_transfer_plugin.data import TargetData, load_data, load_source
 from hf_transfer_plugin.decide.controls import PERMUTED_SOURCE, controls
-from hf_transfer_plugin.decide.verdict import judge
 from hf_transfer_plugin.environment import environment
 from hf_transfer_plugin.errors import RecordError
 from hf_transfer_plugin.explaining import Explanation, explain
 from hf_transfer_plugin.layer_profile_record import LayerProfile
-from hf_transfer_plugin.look_records import Looks
+from hf_transfer_plugin.look_records import Look, Looks
+from hf_transfer_plugin.planned_training import check_looks_held, train_to_looks, verdict_of
 from hf_transfer_plugin.processes import is_first, wait_for_all
 from hf_transfer_plugin.records import Plan, Ranking, Report, Rescue, RunResult, Verdict
 from hf_transfer_plugin.report import report_files
@@ -35,7 +35,7 @@ from hf_transfer_plugin.select.profile import PROFILE_SCORE, check_profile_score
 from hf_transfer_plugin.select.ranking import DEFAULT_SCORES, rank_checkpoints
 from hf_transfer_plugin.select.stored_ranking import stored_ranking
 from hf_transfer_plugin.serialization import Record, write_atomic
-from hf_transfer_plugin.train import run
+from hf_transfer_plugin.train import run, trained_seeds
 from hf_transfer_plugin.train.permuted_source import PermutedSourceNetwork
 
 __all__ = ["Line"]
@@ -194,7 +194,7 @@ class Line:
         self._plan, self._results = plan, None
 
     def looks(self) -> Looks | None:
-        """Return the looks at this plan, if seeds were ever added until it was settled."""
+        """Return the looks at this plan, if what trained was ever chosen by what was seen."""
         held = self._held(Looks)
         return held if held is not None and held.fits(self.plan()) else None
 
@@ -246,36 +246,41 @@ class Line:
         return replace(control, checkpoint=str(network.folder), revision=network.request)
 
     def run(self) -> tuple[RunResult, ...]:
-        """Train the transfer, then each control, over the same seeds."""
+        """Train the transfer, then each control, over the same seeds; with looks, look by look."""
         if self._results is None:
+            check_looks_held(self.looks(), self.config)
             self.explain()
-            self._results = tuple(self._run(plan) for plan in self.plans())
+            plans = self.plans()
+            if self.config.looks:
+                self._results = train_to_looks(plans, self.config, self._run, self._note_look)
+            else:
+                self._results = tuple(self._run(plan, len(plan.seeds)) for plan in plans)
         return self._results
 
-    def _run(self, plan: Plan) -> RunResult:
-        transfers = plan.name == self.plan().name
+    def _run(self, plan: Plan, seeds: int) -> RunResult:
+        """Train the first seeds of a plan; those that are there already stay."""
         results = self.folder / "results" / f"{plan.name}.json"
-        _log.info("%s: %s, %d seeds", plan.name, plan.checkpoint, len(plan.seeds))
+        model_dir = self.model_dir if plan.name == self.plan().name else None
         if plan.name == "permuted-source":
             self._permuted_source.make()
             _follow(results, plan)
-        return run(
-            plan,
-            results=results,
-            model_dir=self.model_dir if transfers else None,
-            data=self.data,
-        )
+        if seeds < len(plan.seeds):
+            seeds = max(seeds, trained_seeds(plan, self.data, results, model_dir))
+        _log.info("%s: %s, %d seeds", plan.name, plan.checkpoint, seeds)
+        plan = replace(plan, seeds=plan.seeds[:seeds])
+        return run(plan, results=results, model_dir=model_dir, data=self.data)
+
+    def _note_look(self, verdict: Verdict) -> None:
+        plan = self.plan()
+        looks = self.looks() or Looks(plan, plan.seeds, at=self.config.looks)
+        for each in (verdict, *verdict.others):
+            looks = looks.adding(Look.of(each))
+        self.store_looks(looks)
 
     def judge(self) -> Verdict:
         """Judge (WHEN) transfer minus control, with its interval."""
-        transfer, *controls = self.run()
-        verdict = judge(
-            transfer,
-            controls,
-            margin=self.config.margin,
-            confidence=self.config.confidence,
-            sequential=self.looks() is not None,
-        )
+        results = self.run()
+        verdict = verdict_of(self.config, results, sequential=self.looks() is not None)
         if is_first():
             verdict.save(self.folder / Verdict.file_name)
         return verdict

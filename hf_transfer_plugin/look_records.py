@@ -1,4 +1,4 @@
-"""What a comparison that adds seeds until it is settled has seen so far."""
+"""What comparisons that stop at what they see have seen so far."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from hf_transfer_plugin.records import Outcome, Plan, Verdict
 from hf_transfer_plugin.serialization import Record
+from hf_transfer_plugin.verdict_records import StopReason
 
 __all__ = ["Look", "Looks"]
 
@@ -17,8 +18,11 @@ class Look(Record):
     Attributes:
         seeds: paired seeds it rests on.
         difference: mean of transfer - control.
-        lower, upper: anytime-valid interval, joined with that over test examples.
+        lower, upper: anytime-valid interval, or that of a planned look, joined with that over
+            test examples.
         outcome: as of the verdict.
+        baseline: name of the control.
+        stop: why a planned look is the last one of its comparison; "" if it is not.
     """
 
     seeds: int
@@ -26,22 +30,26 @@ class Look(Record):
     lower: float
     upper: float
     outcome: Outcome
+    baseline: str = ""
+    stop: StopReason = ""
 
     @classmethod
     def of(cls, verdict: Verdict) -> Look:
         """Return what a verdict showed."""
-        v = verdict
-        return cls(v.seeds, v.difference, v.lower, v.upper, v.outcome)
+        v, reason = verdict, verdict.stop.reason if verdict.stop else ""
+        return cls(v.seeds, v.difference, v.lower, v.upper, v.outcome, v.baseline, reason)
 
 
 @dataclass(frozen=True)
 class Looks(Record):
-    """The looks of a run folder; while it fits the plan, verdicts are anytime-valid.
+    """The looks of a run folder; while it fits the plan, verdicts allow for them.
 
     Attributes:
-        plan: the transfer with the seeds that are trained, or about to be.
+        plan: the transfer with the seeds that are trained, or about to be; with planned looks
+            those of the last one.
         planned: its seeds before the first look.
-        looks: first to last.
+        looks: first to last of each comparison.
+        at: planned numbers of paired seeds; empty when one looks after every seed.
     """
 
     file_name = "looks.json"
@@ -49,6 +57,7 @@ class Looks(Record):
     plan: Plan
     planned: tuple[int, ...]
     looks: tuple[Look, ...] = ()
+    at: tuple[int, ...] = ()
 
     def fits(self, plan: Plan) -> bool:
         """Return whether a plan is this one, with as many seeds, fewer or more."""
@@ -57,5 +66,6 @@ class Looks(Record):
         return same and all(ours == theirs for ours, theirs in pairs)
 
     def adding(self, look: Look) -> Looks:
-        """Return these looks with one more, in place of an earlier one at as many seeds."""
-        return replace(self, looks=(*(e for e in self.looks if e.seeds < look.seeds), look))
+        """Return these looks with one more, in place of one at as many seeds of its comparison."""
+        kept = [e for e in self.looks if e.baseline != look.baseline or e.seeds < look.seeds]
+        return replace(self, looks=(*kept, look))

@@ -15,7 +15,7 @@ from hf_transfer_plugin.phases import Choice, Phase, Transition
 from hf_transfer_plugin.ranking_records import Candidate, Forecast, Ranking
 from hf_transfer_plugin.rescue_records import Rescue, Rung
 from hf_transfer_plugin.serialization import Record
-from hf_transfer_plugin.verdict_records import ClassVerdict, HiddenHarm, Outcome, Verdict
+from hf_transfer_plugin.verdict_records import ClassVerdict, HiddenHarm, Outcome, Stop, Verdict
 
 __all__ = [
     "Alarm",
@@ -36,6 +36,7 @@ __all__ = [
     "RunResult",
     "Rung",
     "SeedResult",
+    "Stop",
     "Task",
     "Transition",
     "Verdict",

@@ -38,8 +38,9 @@ def judge_until_settled(
         The last verdict: helped, harmed or equivalent; or inconclusive at `most_seeds`.
 
     Raises:
-        ConfigError: for fewer `most_seeds` than the plan has already.
+        ConfigError: for fewer `most_seeds` than the plan has already, or a run with planned looks.
     """
+    _check_no_looks(line)
     _check_most(most_seeds, line)
     looks = line.looks()
     line.store_looks(looks or Looks(line.plan(), line.plan().seeds))
@@ -62,4 +63,13 @@ def _check_most(most_seeds: int, line: Line) -> None:
             arrived=f"at most {most_seeds} seeds for a plan with {planned}",
             expected=f"at least {planned}, and more to leave room for further looks",
             action="raise --most-seeds, or judge without --until-settled",
+        )
+
+
+def _check_no_looks(line: Line) -> None:
+    if line.config.looks:
+        raise ConfigError(
+            arrived=f"a look after every seed of a run with looks: {list(line.config.looks)}",
+            expected="one of both: each has an interval of its own, and looks stop by themselves",
+            action="leave --until-settled out, or give looks=[] and another run_folder",
         )

@@ -7,9 +7,10 @@ from typing import Literal
 
 from hf_transfer_plugin.serialization import Record
 
-__all__ = ["ClassVerdict", "HiddenHarm", "Outcome", "Verdict"]
+__all__ = ["ClassVerdict", "HiddenHarm", "Outcome", "Stop", "StopReason", "Verdict"]
 
 Outcome = Literal["helped", "harmed", "equivalent", "inconclusive"]
+StopReason = Literal["", "settled", "futile", "budget", "last"]
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,24 @@ class HiddenHarm(Record):
 
 
 @dataclass(frozen=True)
+class Stop(Record):
+    """Where a comparison with planned looks stands (see `planned_look`).
+
+    Attributes:
+        seeds: paired seeds at this look; no later one enters the verdict.
+        looks: all planned numbers of paired seeds.
+        level: confidence of the interval at this look alone.
+        reason: why it stopped here: "settled", "futile" (the last look would hardly settle it),
+            "budget" (the next look would exceed that of the control), "last"; "" if it goes on.
+    """
+
+    seeds: int
+    looks: tuple[int, ...]
+    level: float
+    reason: StopReason
+
+
+@dataclass(frozen=True)
 class Verdict(Record):
     """WHEN to transfer: transfer minus control on the target's test examples.
 
@@ -85,6 +104,9 @@ class Verdict(Record):
         classes: recall of each class with test examples, in label order; empty without paired
             predictions.
         hidden: test examples lost and won behind the mean; None without paired predictions.
+        stop: the planned look that it rests on, and why it stopped there; the interval is at that
+            look's own level, so that those of all looks hold at once with `confidence`. None for
+            a verdict over all seeds at once.
     """
 
     file_name = "verdict.json"
@@ -110,3 +132,4 @@ class Verdict(Record):
     examples_needed: int | None = None
     classes: tuple[ClassVerdict, ...] = ()
     hidden: HiddenHarm | None = None
+    stop: Stop | None = None

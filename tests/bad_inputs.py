@@ -232,6 +232,9 @@ _KEYS = (
     _override("number for keys", "training=5", "training: expected a mapping, got int"),
     _override("list as data", "data=[a]", "data: ['a']", "a path or Hub name"),
     _override("seed twice", "seeds=[1,1]", "seeds: [1, 1]", "each once"),
+    _override("looks that fall", "looks=[5,3]", "looks: [5, 3]", "increasing", "looks=[3,5,10]"),
+    _override("looks without seeds", "looks=[3,5]", "looks: [3, 5] with 2 seeds", "seeds=5"),
+    _override("budget without looks", "control_budget_minutes=5", "control_budget_minutes: 5.0"),
     _override("size of nothing", "data.image_size=0", "data.image_size: 0", "above 0"),
     _override(
         "unknown task", "task=sorting", "task: expected 'text-classification' or", "'sorting'"

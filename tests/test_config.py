@@ -47,12 +47,15 @@ READ: dict[str, tuple[dict[str, Any], list[str], str, Any]] = {
     "text with an equals sign": ({}, ["title=a=b"], "title", "a=b"),
     "text that is no YAML": ({}, ["title=[a"], "title", "[a"),
     "nothing": ({}, ["checkpoint=", "candidates=a/b"], "candidates", ("a/b",)),
+    "seeds of the looks": ({"seeds": None, "looks": [3, 5]}, [], "seeds", (0, 1, 2, 3, 4)),
+    "looks": ({"seeds": 5}, ["looks=[2,5]"], "looks", (2, 5)),
+    "one look": ({"seeds": None}, ["looks=3"], "looks", (3,)),
     "last override": ({}, ["batch_size=8", "batch_size=16"], "batch_size", 16),
 }
 
 
 def test_the_table_is_whole() -> None:
-    assert len(READ) == 18
+    assert len(READ) == 21
 
 
 @pytest.mark.parametrize("name", READ)

@@ -62,10 +62,12 @@ def show_explanation(explanation: Explanation) -> None:
 
 def show_verdict(verdict: Verdict) -> None:
     """Print the verdict in one sentence for each control, and what would settle an open one."""
-    from hf_transfer_plugin.report.settling_words import settle_words
+    from hf_transfer_plugin.report.settling_words import settle_words, stop_words
 
     for each in (verdict, *verdict.others):
         say(_sentence(each))
+        if each.stop is not None:
+            say(f"  {stop_words(each)}")
     if verdict.outcome == "inconclusive":
         say(settle_words(verdict))
 

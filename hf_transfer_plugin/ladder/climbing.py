@@ -75,7 +75,12 @@ class _Ladder:
 
     @property
     def ground(self) -> Ground:
-        return Ground(self.line.plan(), self.line.data, self.folder)
+        return Ground(replace(self.line.plan(), seeds=self.seeds), self.line.data, self.folder)
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Return the paired seeds; with planned looks the control may have fewer than transfer."""
+        return tuple(each.seed for each in self.control.seeds)
 
     def climb(self, after_rung: Callable[[Rung], None]) -> Rescue:
         held = self.line.rescued(self.harm)
@@ -95,8 +100,7 @@ class _Ladder:
 
     def _of_control(self) -> tuple[float, ...]:
         """Return the validation metric of the control with each seed, in the order of the plan."""
-        found = {each.seed: each.validation[self.harm.metric] for each in self.control.seeds}
-        return tuple(found[seed] for seed in self.line.plan().seeds)
+        return tuple(each.validation[self.harm.metric] for each in self.control.seeds)
 
     def _try(self, name: RungName) -> tuple[Rung, Tried | None]:
         """Measure a rung on validation and gate it."""

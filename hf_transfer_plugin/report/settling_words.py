@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from hf_transfer_plugin.records import Verdict
+from hf_transfer_plugin.report.names import one_line
 
-__all__ = ["basis_words", "settle_words"]
+__all__ = ["basis_words", "settle_words", "stop_words"]
 
 
 def settle_words(verdict: Verdict) -> str:
@@ -27,6 +28,24 @@ def _rounded(count: int) -> str:
     return f"{round(count, 2 - len(str(count))) if count >= 100 else count:,}"
 
 
+_REASONS = {
+    "settled": "settled",
+    "futile": "futile, for the last look would hardly settle it",
+    "budget": "the next look would exceed the budget of the control",
+    "last": "the last one",
+    "": "it goes on",
+}
+
+
+def stop_words(verdict: Verdict) -> str:
+    """Return at which planned look a comparison stopped, and why; empty without planned looks."""
+    if verdict.stop is None:
+        return ""
+    seeds, most, reason = verdict.stop.seeds, verdict.stop.looks[-1], verdict.stop.reason
+    verb = "stopped" if reason else "stands"
+    return f"{verb} at the look at {seeds} of at most {most} paired seeds: {_REASONS[reason]}"
+
+
 def basis_words(verdict: Verdict) -> str:
     """Return what a reader must know of how the interval was made; empty for the plain one."""
     sentences = []
@@ -35,6 +54,11 @@ def basis_words(verdict: Verdict) -> str:
             "Seeds were added one at a time and looked at; the interval is anytime-valid, so it "
             "holds however often that was."
         )
+    if verdict.stop is not None:
+        for each in (verdict, *verdict.others):
+            name = one_line(each.baseline)
+            sentences.append(f"The comparison with “{name}” {stop_words(each)}.")
+        sentences.append("The intervals of all planned looks hold at once.")
     if verdict.family > 1:
         sentences.append(
             f"It is one of {verdict.family} candidates judged together (Holm's correction)."

@@ -73,6 +73,8 @@ def interval_words(verdict: Verdict) -> str:
 def interval_name(verdict: Verdict) -> str:
     """Return level and kind of the interval, such as "95% interval"."""
     kind = "anytime-valid interval" if verdict.sequential else "interval"
+    if verdict.stop is not None:
+        kind = "group-sequential interval"
     return f"{100 * verdict.confidence:.3g}% {kind}"
 
 

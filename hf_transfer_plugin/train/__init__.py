@@ -1,5 +1,5 @@
 """A plan to a result: the only place that trains."""
 
-from hf_transfer_plugin.train.running import run
+from hf_transfer_plugin.train.running import run, trained_seeds
 
-__all__ = ["run"]
+__all__ = ["run", "trained_seeds"]

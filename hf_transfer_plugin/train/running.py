@@ -22,7 +22,7 @@ from hf_transfer_plugin.train.kept_models import keep_model
 if TYPE_CHECKING:
     from hf_transfer_plugin.train.training import Trained
 
-__all__ = ["run"]
+__all__ = ["run", "trained_seeds"]
 
 _log = logging.getLogger(__name__)
 
@@ -83,6 +83,15 @@ def run(
         _store(done, places.results)
         return done
     return _train_seeds(plan, data, done, places)
+
+
+def trained_seeds(
+    plan: Plan, data: TargetData, results: Path, model_dir: Path | None = None
+) -> int:
+    """Return how many seeds of a plan, first to last, an earlier `run` has left behind."""
+    found = _earlier(plan, data, _Places(results, model_dir, None, True))
+    wait_for_all()
+    return len(found.seeds) if found else 0
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Simulate how often the verdict is wrong when nothing differs, and how soon it finds a difference.
 
-All of it, some seconds:
+All of it, half a minute:
     python recipes/benchmarks/verdicts.py
 
 Differences of paired seeds are drawn; nothing trains. A run counts as decided when its 95 %
@@ -16,7 +16,8 @@ import numpy as np
 from measured.table import Table
 from numpy.typing import NDArray
 
-from hf_transfer_plugin import judge
+from hf_transfer_plugin import judge, planned_look
+from hf_transfer_plugin.decide.outcomes import outcome_of
 from hf_transfer_plugin.decide.sequential import anytime_half_width
 from hf_transfer_plugin.decide.statistics import student_half_width
 
@@ -24,6 +25,9 @@ CONFIDENCE = 0.95
 FIRST_LOOK = 2
 LOOKS = (5, 10, 20, 40)
 EFFECTS = (0.5, 1.0, 2.0)
+PLANNED = (3, 5, 10)
+PLANNED_EFFECTS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+PLANNED_MARGINS = (0.0, 1.0)
 
 Floats = NDArray[np.float64]
 Draw = Callable[[np.random.Generator, tuple[int, int]], Floats]
@@ -100,6 +104,10 @@ def false_alarms(runs: int, seed: int) -> Table:
             found = signs(drawn, looks, half_width)
             shares = [float((found == sign).mean()) for sign in (-1, 1)]
             rows.append((name, arm, *map(_percent, (*shares, sum(shares)))))
+        planned, _ = at_planned_looks(drawn, 0.0)
+        shares = [planned.count("harmed") / runs, planned.count("helped") / runs]
+        arm = f"planned looks at {', '.join(map(str, PLANNED))}"
+        rows.append((name, arm, *map(_percent, (*shares, sum(shares)))))
     heads = ("differences", "interval", "false harm", "false help", "either")
     return Table(f"Nothing differs, {runs:,} runs, 95 % intervals", heads, tuple(rows))
 
@@ -132,6 +140,54 @@ def seeds_used(runs: int, seed: int, most: int = 20) -> Table:
     return Table(f"Seeds until decided, 5 to {most}, margin 0", heads, tuple(rows))
 
 
+def at_planned_looks(differences: Floats, margin: float) -> tuple[list[str], NDArray[np.int64]]:
+    """Return outcome and seeds of each run that stops where `planned_look` says so.
+
+    Args:
+        differences: [runs, seeds], no fewer seeds than the last look.
+        margin: in units of the differences.
+    """
+    outcomes: list[str] = []
+    used: list[int] = []
+    for row in differences:
+        for seeds in PLANNED:
+            found = planned_look(row[:seeds].tolist(), PLANNED, margin=margin)
+            if found.stop:
+                break
+        outcomes.append(found.outcome)
+        used.append(seeds)
+    return outcomes, np.asarray(used)
+
+
+def planned_looks(runs: int, seed: int) -> Table:
+    """Return what planned looks decide and cost beside one look at the last number of seeds."""
+    last, rows = PLANNED[-1], []
+    for margin in PLANNED_MARGINS:
+        for effect in PLANNED_EFFECTS:
+            drawn = effect + _normal(np.random.default_rng(seed), (runs, last))
+            mean, half = drawn.mean(axis=1), drawn.std(axis=1, ddof=1) * student(last)
+            ends = zip((mean - half).tolist(), (mean + half).tolist(), strict=True)
+            whole = [outcome_of(lower, upper, margin) for lower, upper in ends]
+            outcomes, used = at_planned_looks(drawn, margin)
+            same = [ours == theirs for ours, theirs in zip(outcomes, whole, strict=True)]
+            shares = [
+                _percent(found.count(outcome) / runs)
+                for outcome in ("helped", "equivalent", "harmed")
+                for found in (whole, outcomes)
+            ]
+            stops = " / ".join(f"{100 * (used == seeds).mean():.0f}" for seeds in PLANNED)
+            means = (_percent(float(np.mean(same))), _percent(float(used.mean()) / last))
+            rows.append((f"{margin:g} sd", f"{effect:g} sd", *shares, stops, *means))
+    once, looks = f"{last} seeds", "looks"
+    kinds = [
+        f"{kind}, {arm}" for kind in ("helped", "equivalent", "harmed") for arm in (once, looks)
+    ]
+    stopped = f"% stopped at {' / '.join(map(str, PLANNED))}"
+    heads = ("margin", "effect", *kinds, stopped, "same outcome", "share of the seeds")
+    names = ", ".join(map(str, PLANNED))
+    return Table(f"Planned looks at {names}, {runs:,} runs", heads, tuple(rows))
+
+
 def _every(last: int) -> range:
     return range(FIRST_LOOK, last + 1)
 
@@ -146,7 +202,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    for table in (false_alarms, power, seeds_used):
+    for table in (false_alarms, power, seeds_used, planned_looks):
         print(table(options.runs, options.seed).markdown(), end="\n\n")
 
 

@@ -26,3 +26,14 @@ def test_what_does_not_go_together(workplace: Path, command: Command) -> None:
     code, _, err = command("judge", "config.yaml", "--until-settled", "--most-seeds", "1")
     assert code == 2 and "most-seeds" in err
     assert not (workplace / "run").exists()
+
+
+def test_planned_looks_say_where_they_stopped(workplace: Path, command: Command) -> None:
+    words = ("judge", "config.yaml", "controls=majority", "training.max_steps=2", "margin=0.9")
+    code, out, err = command(*words, "seeds=4", "looks=[2,4]")
+    assert code == 0, err
+    assert "equivalent against majority" in out and "95% group-sequential interval [" in out
+    assert "stopped at the look at 2 of at most 4 paired seeds: settled" in out
+    code, _, err = command("judge", "run", "--until-settled")
+    assert code == 2 and "a look after every seed of a run with looks: [2, 4]" in err
+    assert "Traceback" not in err

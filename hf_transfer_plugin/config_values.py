@@ -1,0 +1,122 @@
+"""The values of a config, checked before anything is loaded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hf_transfer_plugin.adapt.schedules import FreezingSchedule
+from hf_transfer_plugin.data.splitting import ROLES
+from hf_transfer_plugin.decide.controls import CONTROLS
+from hf_transfer_plugin.decide.planned_looks import check_looks
+from hf_transfer_plugin.errors import ConfigError, did_you_mean
+from hf_transfer_plugin.metrics import check_metric
+
+if TYPE_CHECKING:
+    from hf_transfer_plugin.config import RunConfig
+    from hf_transfer_plugin.records import DataSpec, Task
+
+__all__ = ["check_source", "check_values", "require"]
+
+
+def check_values(config: RunConfig, task: Task | None) -> None:
+    """Raise an error for the first value that does not fit.
+
+    Args:
+        config: what was read.
+        task: the only task that is accepted, when given.
+
+    Raises:
+        ConfigError: naming the key, its value and what would fit.
+        ScheduleError: for a schedule that contradicts itself.
+    """
+    if task is not None and config.task != task:
+        raise ConfigError(
+            arrived=f"task {config.task}",
+            expected=f"task {task}, the one of this recipe",
+            action="take the recipe of that task, or correct the config",
+        )
+    check_metric(config.metric)
+    FreezingSchedule.from_config(config.schedule)
+    positive = {
+        "batch_size": config.batch_size,
+        "rank_examples": config.rank_examples,
+        "processes": config.processes,
+    }
+    for key, value in positive.items():
+        require(value is None or value > 0, key, value, "a number above 0")
+    _check_looks(config)
+    once = 1 < len(set(config.seeds)) == len(config.seeds)
+    require(once, "seeds", list(config.seeds), "at least two (no verdict from one), each once")
+    _check_data(config.data, "data")
+    if config.source_data is not None:
+        _check_data(config.source_data, "source_data")
+    for key in ("confidence", "rank_confidence"):
+        value = getattr(config, key)
+        require(0 < value < 1, key, value, "between 0 and 1")
+    require(config.margin >= 0, "margin", config.margin, "0 or more")
+    require(bool(config.ranked()), "checkpoint and candidates", None, "one checkpoint or more")
+    require(bool(config.controls), "controls", (), "one of " + ", ".join(CONTROLS))
+    for name in config.controls:
+        hint = did_you_mean(name, CONTROLS)
+        require(name in CONTROLS, "controls", f"{name}{hint}", "some of " + ", ".join(CONTROLS))
+    check_source(config)
+
+
+def _check_looks(config: RunConfig) -> None:
+    minutes = config.control_budget_minutes
+    budget = "minutes of training above 0, and looks at which a control can stop"
+    if minutes is not None:
+        require(minutes > 0 and bool(config.looks), "control_budget_minutes", minutes, budget)
+    if not config.looks:
+        return
+    check_looks(config.looks)
+    if config.looks[-1] != len(config.seeds):
+        raise ConfigError(
+            arrived=f"looks: {list(config.looks)} with {len(config.seeds)} seeds",
+            expected="a last look at all seeds",
+            action=f"give seeds={config.looks[-1]}, or leave seeds out",
+        )
+
+
+def _check_data(spec: DataSpec, key: str) -> None:
+    sizes = ("max_length", "image_size", *(f"{role}_examples" for role in ROLES))
+    for name in sizes:
+        value = getattr(spec, name)
+        require(value is None or value > 0, f"{key}.{name}", value, "a number above 0")
+    for name in ("validation_fraction", "test_fraction"):
+        value = getattr(spec, name)
+        require(0 < value < 1, f"{key}.{name}", value, "a share between 0 and 1")
+
+
+def check_source(config: RunConfig) -> None:
+    """Require the source data where a control reads them, and nowhere else."""
+    source, wanted = config.source_data, "permuted-source" in config.controls
+    if wanted and source is None:
+        raise ConfigError(
+            arrived="the control permuted-source without source_data",
+            expected="the data that the checkpoint learned from, in the shape of `data`",
+            action="add source_data, such as {path: source.parquet}, or remove the control",
+        )
+    if source is None:
+        return
+    if not wanted:
+        raise ConfigError(
+            arrived="source_data, which none of the controls "
+            + ", ".join(config.controls)
+            + " reads",
+            expected="source_data together with the control permuted-source, which trains on them",
+            action="add permuted-source to controls, or remove source_data",
+        )
+    size = config.data.image_size
+    require(
+        source.image_size in (None, size),
+        "source_data.image_size",
+        source.image_size,
+        f"{size}, that of data: both are read by one network",
+    )
+
+
+def require(fits: bool, key: str, value: Any, expected: str) -> None:
+    """Raise a ConfigError for the value of a key unless it fits."""
+    if not fits:
+        raise ConfigError(f"{key}: {value}", expected, f"correct {key}")
