@@ -34,7 +34,7 @@ from hf_transfer_plugin.select.profile import PROFILE_SCORE, check_profile_score
 from hf_transfer_plugin.select.ranking import DEFAULT_SCORES, rank_checkpoints
 from hf_transfer_plugin.select.stored_ranking import stored_ranking
 from hf_transfer_plugin.serialization import Record, write_atomic
-from hf_transfer_plugin.train import run
+from hf_transfer_plugin.train import Against, run
 
 __all__ = ["Line"]
 
@@ -226,13 +226,19 @@ class Line:
         return (plan, *self.config.controls_of(plan))
 
     def run(self) -> tuple[RunResult, ...]:
-        """Train the transfer, then each control, over the same seeds."""
+        """Train each control, then the transfer, over the same seeds; the transfer is first.
+
+        The watch of the transfer holds it against the controls, so they must be there.
+        """
         if self._results is None:
             self.explain()
-            self._results = tuple(self._run(plan) for plan in self.plans())
+            plan, *planned = self.plans()
+            controls = [self._run(each) for each in planned]
+            against = Against.of(controls, self.config.margin)
+            self._results = (self._run(plan, against), *controls)
         return self._results
 
-    def _run(self, plan: Plan) -> RunResult:
+    def _run(self, plan: Plan, against: Against | None = None) -> RunResult:
         transfers = plan.name == self.plan().name
         _log.info("%s: %s, %d seeds", plan.name, plan.checkpoint, len(plan.seeds))
         return run(
@@ -240,6 +246,7 @@ class Line:
             results=self.folder / "results" / f"{plan.name}.json",
             model_dir=self.model_dir if transfers else None,
             data=self.data,
+            against=against,
         )
 
     def judge(self) -> Verdict:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from hf_transfer_plugin.alarms import Watch
 from hf_transfer_plugin.decide.gate import gate
 from hf_transfer_plugin.decide.verdict import judge
 from hf_transfer_plugin.ladder.rungs import RUNGS, Ground, Tried
@@ -75,7 +76,10 @@ class _Ladder:
 
     @property
     def ground(self) -> Ground:
-        return Ground(self.line.plan(), self.line.data, self.folder)
+        plan = self.line.plan()
+        # A rung that an alarm ends early may lack the start of its last phase.
+        watch: Watch = "off" if plan.watch == "off" else "warn"
+        return Ground(replace(plan, watch=watch), self.line.data, self.folder)
 
     def climb(self, after_rung: Callable[[Rung], None]) -> Rescue:
         held = self.line.rescued(self.harm)
