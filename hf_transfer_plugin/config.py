@@ -156,6 +156,8 @@ def load_config(
     _check_keys(data, RunConfig)
     if type(data.get("seeds")) is int:
         data["seeds"] = list(range(data["seeds"]))
+    if data.get("watch") is False:  # what YAML reads `off` as
+        data["watch"] = "off"
     for name in _LISTS:
         if isinstance(data.get(name), str | int | float):
             data[name] = [data[name]]
