@@ -35,12 +35,13 @@ READ: dict[str, tuple[dict[str, Any], list[str], str, Any]] = {
     "text with an equals sign": ({}, ["title=a=b"], "title", "a=b"),
     "text that is no YAML": ({}, ["title=[a"], "title", "[a"),
     "nothing": ({}, ["checkpoint=", "candidates=a/b"], "candidates", ("a/b",)),
+    "off, a truth in YAML": ({}, ["watch=off"], "watch", "off"),
     "last override": ({}, ["batch_size=8", "batch_size=16"], "batch_size", 16),
 }
 
 
 def test_the_table_is_whole() -> None:
-    assert len(READ) == 16
+    assert len(READ) == 17
 
 
 @pytest.mark.parametrize("name", READ)

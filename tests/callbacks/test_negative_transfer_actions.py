@@ -11,8 +11,8 @@ import torch
 from torch import nn
 from transformers import TrainerCallback
 
-from hf_transfer_plugin.alarms import GOES_BACK
 from hf_transfer_plugin.adapt.schedules import FreezingSchedule
+from hf_transfer_plugin.alarms import GOES_BACK
 from hf_transfer_plugin.callbacks.freezing import FreezingCallback
 from hf_transfer_plugin.callbacks.negative_transfer import NegativeTransferCallback
 from hf_transfer_plugin.callbacks.negative_transfer_checks import check_action
