@@ -65,7 +65,7 @@ class RunConfig(Record):
             probe, collapse, broken gradients): "warn", "stop", "rollback", "refreeze", or "rescue",
             which rolls a seed of the transfer back and climbs the ladder of rescues; "off".
         watch_patience: evaluations in a row that raise an alarm; without it 3, and 2 in a run of
-            four epochs or fewer.
+            five epochs or fewer.
         title: heading of report and card.
     """
 

@@ -12,7 +12,7 @@ from hf_transfer_plugin.train.against import Against
 __all__ = ["watching"]
 
 #: Evaluations in a row that raise an alarm: in a run of so many epochs or fewer two are enough.
-_PATIENCE, _SHORT_PATIENCE, _SHORT = 3, 2, 4
+_PATIENCE, _SHORT_PATIENCE, _SHORT = 3, 2, 5
 
 
 def watching(

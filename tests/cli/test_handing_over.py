@@ -79,8 +79,8 @@ def test_a_transfer_that_harms_is_handed_over(
     transfer, scratch = _result("whole", "transfer"), _result("whole", "from-scratch")
     assert transfer.handed_over() == (0, 1) and scratch.handed_over() == ()
     for seed, other in zip(transfer.seeds, scratch.seeds, strict=True):
-        assert [a.kind for a in seed.alarms][:1] == ["below_control"], "after three of five epochs"
-        assert seed.steps == seed.alarms[0].step == 3 * 8 < other.steps
+        assert [a.kind for a in seed.alarms][:1] == ["below_control"], "after two of five epochs"
+        assert seed.steps == seed.alarms[0].step == 2 * 8 < other.steps
     held = Rescue.load(Path("whole") / "rescue.json")
     assert held.finished and held.accepted is not None
     assert held.accepted.name == "lp-ft" and not held.harm.go

@@ -71,8 +71,8 @@ def test_a_seed_of_the_control_that_ended_early_stays_as_good_as_it_is() -> None
     ("training", "own", "patience"),
     [
         ({}, None, 2),
-        ({"num_train_epochs": 4}, None, 2),
-        ({"num_train_epochs": 5}, None, 3),
+        ({"num_train_epochs": 5}, None, 2),
+        ({"num_train_epochs": 6}, None, 3),
         ({"num_train_epochs": 2, "eval_strategy": "steps", "eval_steps": 5}, None, 3),
         ({"max_steps": 50}, None, 3),
         ({"num_train_epochs": 2}, 1, 1),
