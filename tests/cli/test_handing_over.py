@@ -34,7 +34,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         batch_size=8,
         schedule=HOPELESS,
         training=LEARNS | {"num_train_epochs": 5},
-        controls=["from-scratch", "frozen-probe"],
+        controls=["from-scratch"],
         control_learning_rates=[1e-2],
         margin=0.2,
         watch="rescue",
@@ -102,7 +102,7 @@ def test_a_transfer_that_harms_is_handed_over(
     assert left.accepted is not None and not left.finished
     assert command("run", "config.yaml")[0] == 0
     assert _timeless(Rescue.load(Path("run") / "rescue.json")) == _timeless(held)
-    for name in ("transfer", "from-scratch", "frozen-probe", "rescued"):
+    for name in ("transfer", "from-scratch", "rescued"):
         assert _timeless(_result("run", name)) == _timeless(_result("whole", name))
     for name in ("model", "rescued"):
         one, other = (Path(f, name, "model.safetensors").read_bytes() for f in ("whole", "run"))
@@ -125,10 +125,11 @@ def test_a_transfer_that_helps_is_left_alone(place: Path, command: Command) -> N
     plan = load_config("config.yaml").plan(None)  # type: ignore[arg-type]
     source = replace(plan, weights="random", schedule=(Phase(train=("*",)),), seeds=(1,))
     run(source, model_dir="source")
-    for watch in ("warn", "off"):
+    for watch, names in (("warn", "[from-scratch, frozen-probe]"), ("off", "majority")):
         words = ["checkpoint=./source", "schedule={name: full}", f"run_folder=run-{watch}"]
+        words += [f"watch={watch}", f"controls={names}"]
         words += ["training.learning_rate=1e-3", "training.num_train_epochs=4"]
-        code, out, err = command("run", "config.yaml", f"watch={watch}", *words)
+        code, out, err = command("run", "config.yaml", *words)
         assert code == 0 and "handed over" not in out, err
     watched, alone = _result("run-warn", "transfer"), _result("run-off", "transfer")
     assert watched.scores() == (1.0, 1.0)
