@@ -57,10 +57,11 @@ if TYPE_CHECKING:
     from hf_transfer_plugin.select.profile import layer_profile
     from hf_transfer_plugin.select.ranking import rank_checkpoints
     from hf_transfer_plugin.select.source_distance import SourceDistance, source_distance
-    from hf_transfer_plugin.train import run
+    from hf_transfer_plugin.train import Against, run
     from hf_transfer_plugin.until_settled import judge_until_settled
 
 __all__ = [
+    "Against",
     "Alarm",
     "Candidate",
     "Choice",
@@ -166,7 +167,7 @@ _HOMES = {
     "select.ranking": ("rank_checkpoints",),
     "select.source_distance": ("SourceDistance", "source_distance"),
     "command_session": ("session",),
-    "train": ("run",),
+    "train": ("Against", "run"),
     "until_settled": ("judge_until_settled",),
 }
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}

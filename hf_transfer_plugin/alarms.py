@@ -7,14 +7,17 @@ from typing import Literal
 
 from hf_transfer_plugin.serialization import Record
 
-__all__ = ["Alarm", "AlarmAction", "AlarmKind", "Watch"]
+__all__ = ["GOES_BACK", "Alarm", "AlarmAction", "AlarmKind", "Watch"]
 
-AlarmAction = Literal["warn", "stop", "rollback", "refreeze"]
+AlarmAction = Literal["warn", "stop", "rollback", "refreeze", "rescue"]
 AlarmKind = Literal[
     "below_bar", "below_control", "collapse", "exploding", "non_finite", "vanishing"
 ]
 
-Watch = Literal["off", "warn", "stop", "rollback", "refreeze"]
+Watch = Literal["off", "warn", "stop", "rollback", "refreeze", "rescue"]
+
+#: Actions that put the best weights so far back.
+GOES_BACK: frozenset[AlarmAction] = frozenset({"rollback", "refreeze", "rescue"})
 
 
 @dataclass(frozen=True)

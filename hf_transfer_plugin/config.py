@@ -71,8 +71,11 @@ class RunConfig(Record):
         processes: how many must run; None accepts what the launcher gave.
         prefix_cache: compute frozen layers once, where that is exact, and keep what they gave in
             the folder $HF_TL_CACHE (`hf-tl cache` lists and deletes it).
-        watch: what an alarm does while a seed trains (collapse of the predictions, gradients that
-            are not finite, vanish or explode): "warn", "stop", "rollback" or "refreeze"; "off".
+        watch: what an alarm does while a seed trains (validation below the control or the frozen
+            probe, collapse, broken gradients): "warn", "stop", "rollback", "refreeze", or "rescue",
+            which rolls a seed of the transfer back and climbs the ladder of rescues; "off".
+        watch_patience: evaluations in a row that raise an alarm; without it 3, and 2 in a run of
+            five epochs or fewer.
         title: heading of report and card.
     """
 
@@ -105,6 +108,7 @@ class RunConfig(Record):
     processes: int | None = None
     prefix_cache: bool = True
     watch: Watch = "warn"
+    watch_patience: int | None = None
     title: str = ""
 
     def ranked(self) -> tuple[str, ...]:
@@ -133,6 +137,7 @@ class RunConfig(Record):
             trust_remote_code=self.trust_remote_code,
             prefix_cache=self.prefix_cache,
             watch=self.watch,
+            watch_patience=self.watch_patience,
         )
 
     def controls_of(self, plan: Plan) -> tuple[Plan, ...]:
@@ -170,6 +175,8 @@ def load_config(
     _check_keys(data, RunConfig)
     if type(data.get("seeds")) is int:
         data["seeds"] = list(range(data["seeds"]))
+    if data.get("watch") is False:  # what YAML reads `off` as
+        data["watch"] = "off"
     for name in _LISTS:
         if isinstance(data.get(name), str | int | float):
             data[name] = [data[name]]

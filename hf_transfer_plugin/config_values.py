@@ -41,6 +41,7 @@ def check_values(config: RunConfig, task: Task | None) -> None:
         "batch_size": config.batch_size,
         "rank_examples": config.rank_examples,
         "processes": config.processes,
+        "watch_patience": config.watch_patience,
     }
     for key, value in positive.items():
         require(value is None or value > 0, key, value, "a number above 0")

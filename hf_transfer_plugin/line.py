@@ -19,14 +19,14 @@ from typing import TypeVar
 
 from hf_transfer_plugin.checkpoints import known_license
 from hf_transfer_plugin.config import RunConfig
-from hf_transfer_plugin.data import TargetData, load_data, load_source
-from hf_transfer_plugin.decide.controls import PERMUTED_SOURCE, controls
+from hf_transfer_plugin.data import TargetData, load_data
 from hf_transfer_plugin.environment import environment
 from hf_transfer_plugin.errors import RecordError
 from hf_transfer_plugin.explaining import Explanation, explain
 from hf_transfer_plugin.layer_profile_record import LayerProfile
+from hf_transfer_plugin.line_training import LineTraining
 from hf_transfer_plugin.look_records import Look, Looks
-from hf_transfer_plugin.planned_training import check_looks_held, train_to_looks, verdict_of
+from hf_transfer_plugin.planned_training import check_looks_held, verdict_of
 from hf_transfer_plugin.processes import is_first, wait_for_all
 from hf_transfer_plugin.records import Plan, Ranking, Report, Rescue, RunResult, Verdict
 from hf_transfer_plugin.report import report_files
@@ -35,8 +35,6 @@ from hf_transfer_plugin.select.profile import PROFILE_SCORE, check_profile_score
 from hf_transfer_plugin.select.ranking import DEFAULT_SCORES, rank_checkpoints
 from hf_transfer_plugin.select.stored_ranking import stored_ranking
 from hf_transfer_plugin.serialization import Record, write_atomic
-from hf_transfer_plugin.train import run, trained_seeds
-from hf_transfer_plugin.train.permuted_source import PermutedSourceNetwork
 
 __all__ = ["Line"]
 
@@ -67,6 +65,7 @@ class Line:
         self._ranking: Ranking | None = None
         self._explanation: Explanation | None = None
         self._results: tuple[RunResult, ...] | None = None
+        self._trains: LineTraining | None = None
         if is_first():
             config.save(self.folder / RunConfig.file_name)
         wait_for_all()
@@ -224,51 +223,26 @@ class Line:
 
     def plans(self) -> tuple[Plan, ...]:
         """Return the transfer and its controls; source data are read where a control needs them."""
-        plan = self.plan()
-        return (plan, *(self._placed(control) for control in self.config.controls_of(plan)))
-
-    @cached_property
-    def _permuted_source(self) -> PermutedSourceNetwork:
-        """Return the network of the control "permuted-source", made or not."""
-        config = self.config
-        assert config.source_data is not None
-        spec = replace(config.source_data, image_size=config.data.image_size)
-        source = load_source(spec, config.task)
-        rates = config.control_learning_rates
-        (scratch,) = controls(self.plan(), ("from-scratch",), learning_rates=rates)
-        return PermutedSourceNetwork(scratch, source, self.folder / PERMUTED_SOURCE)
-
-    def _placed(self, control: Plan) -> Plan:
-        """Name the network of a run folder by where it is, and by what it was made from."""
-        if control.checkpoint != PERMUTED_SOURCE:
-            return control
-        network = self._permuted_source
-        return replace(control, checkpoint=str(network.folder), revision=network.request)
+        return self._training.plans()
 
     def run(self) -> tuple[RunResult, ...]:
-        """Train the transfer, then each control, over the same seeds; with looks, look by look."""
+        """Train each control, then the transfer, over the same seeds; with looks, look by look.
+
+        The watch of the transfer holds it against the controls, so they must be there. In what is
+        returned the transfer is first.
+        """
         if self._results is None:
             check_looks_held(self.looks(), self.config)
             self.explain()
-            plans = self.plans()
-            if self.config.looks:
-                self._results = train_to_looks(plans, self.config, self._run, self._note_look)
-            else:
-                self._results = tuple(self._run(plan, len(plan.seeds)) for plan in plans)
+            self._results = self._training.train(self._note_look)
         return self._results
 
-    def _run(self, plan: Plan, seeds: int) -> RunResult:
-        """Train the first seeds of a plan; those that are there already stay."""
-        results = self.folder / "results" / f"{plan.name}.json"
-        model_dir = self.model_dir if plan.name == self.plan().name else None
-        if plan.name == "permuted-source":
-            self._permuted_source.make()
-            _follow(results, plan)
-        if seeds < len(plan.seeds):
-            seeds = max(seeds, trained_seeds(plan, self.data, results, model_dir))
-        _log.info("%s: %s, %d seeds", plan.name, plan.checkpoint, seeds)
-        plan = replace(plan, seeds=plan.seeds[:seeds])
-        return run(plan, results=results, model_dir=model_dir, data=self.data)
+    @property
+    def _training(self) -> LineTraining:
+        if self._trains is None or self._trains.plan != self.plan():
+            made = LineTraining(self.config, self.folder, self.model_dir, self.data, self.plan())
+            self._trains = made
+        return self._trains
 
     def _note_look(self, verdict: Verdict) -> None:
         plan = self.plan()
@@ -319,16 +293,6 @@ class Line:
             make().save(path)
         wait_for_all()
         return kind.load(path)
-
-
-def _follow(results: Path, plan: Plan) -> None:
-    """Let a result name its checkpoint where it is now, after the run folder was moved."""
-    if is_first() and results.is_file():
-        held = RunResult.load(results)
-        if held.plan.revision == plan.revision and held.plan.checkpoint != plan.checkpoint:
-            moved = replace(held.plan, checkpoint=plan.checkpoint)
-            replace(held, plan=moved).save(results)
-    wait_for_all()
 
 
 def _holds(path: Path, kind: type[_Value], fits: Callable[[_Value], bool]) -> bool:

@@ -50,7 +50,7 @@ def verdict_of(config: RunConfig, results: Sequence[RunResult], *, sequential: b
 def train_to_looks(
     plans: Sequence[Plan],
     config: RunConfig,
-    train: Callable[[Plan, int], RunResult],
+    train: Callable[[Plan, int, Sequence[RunResult]], RunResult],
     after_look: Callable[[Verdict], None] = lambda _: None,
 ) -> tuple[RunResult, ...]:
     """Train the next look's seeds of every comparison that is open, until none is.
@@ -61,8 +61,8 @@ def train_to_looks(
     Args:
         plans: transfer first, then the controls, each with the seeds of the last look.
         config: says looks, margin, confidence and budget.
-        train: (plan, seeds) -> result with the plan's first seeds: so many, or all that it has
-            already.
+        train: (plan, seeds, held against) -> result with the plan's first seeds: so many, or all
+            that it has already. The transfer is held against the controls with a network.
         after_look: is given the verdict after each round of training.
 
     Raises:
@@ -70,14 +70,16 @@ def train_to_looks(
     """
     transfer, *controls = plans
     _check_seeds(transfer, config.looks)
+    cheap = [plan for plan in controls if plan.checkpoint.startswith(BASELINE_PREFIX)]
+    dear = [plan for plan in controls if plan not in cheap]
     wanted = {plan.name: config.looks[0] for plan in plans}
     done: dict[str, RunResult] = {}
     while True:
-        for plan in plans:
-            cheap = plan.checkpoint.startswith(BASELINE_PREFIX)
-            seeds = len(done[transfer.name].seeds) if cheap else wanted[plan.name]
+        for plan in (*dear, transfer, *cheap):
+            seeds = len(done[transfer.name].seeds) if plan in cheap else wanted[plan.name]
             if plan.name not in done or len(done[plan.name].seeds) < seeds:
-                done[plan.name] = train(plan, seeds)
+                against = [done[each.name] for each in dear] if plan is transfer else []
+                done[plan.name] = train(plan, seeds, against)
         results = tuple(done[plan.name] for plan in plans)
         verdict = verdict_of(config, results, sequential=False)
         _tell(verdict)

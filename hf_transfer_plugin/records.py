@@ -61,6 +61,7 @@ class Plan(Record):
         trust_remote_code: run code that comes with the checkpoint.
         prefix_cache: compute frozen layers once where that is exact; see `prefix_cache`.
         watch: what an alarm does while a seed trains; see `NegativeTransferCallback`.
+        watch_patience: evaluations in a row that raise an alarm; None: 3, in short runs 2.
     """
 
     file_name = "plan.json"
@@ -80,6 +81,7 @@ class Plan(Record):
     trust_remote_code: bool = False
     prefix_cache: bool = True
     watch: Watch = "warn"
+    watch_patience: int | None = None
 
 
 @dataclass(frozen=True)
@@ -160,6 +162,14 @@ class RunResult(Record):
     def scores(self) -> tuple[float, ...]:
         """Return the judged test metric of each seed."""
         return tuple(seed.test[self.plan.metric] for seed in self.seeds)
+
+    def handed_over(self) -> tuple[int, ...]:
+        """Return the seeds that an alarm ended for the ladder of rescues (`watch: rescue`)."""
+        return tuple(
+            each.seed
+            for each in self.seeds
+            if any(alarm.action == "rescue" for alarm in each.alarms)
+        )
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 
-from hf_transfer_plugin import Line, load_config, require_processes, session
+from hf_transfer_plugin import Line, load_config, require_processes, rescue, session
 
 
 def main() -> None:
@@ -30,6 +30,8 @@ def main() -> None:
     print(f"best checkpoint: {ranking.candidates[0].checkpoint}", flush=True)
     print(line.explain(), flush=True)  # how: plan.json
     verdict = line.judge()  # when: results/*.json, model/, verdict.json
+    if line.run()[0].handed_over():  # watch: rescue
+        rescue(line)  # rescue.json, rescued/
     line.report()  # report.html, README.md (the card), plots/
     print(f"{verdict.outcome} against {verdict.baseline}: {verdict.difference:+.4f}", flush=True)
 

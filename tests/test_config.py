@@ -50,12 +50,13 @@ READ: dict[str, tuple[dict[str, Any], list[str], str, Any]] = {
     "seeds of the looks": ({"seeds": None, "looks": [3, 5]}, [], "seeds", (0, 1, 2, 3, 4)),
     "looks": ({"seeds": 5}, ["looks=[2,5]"], "looks", (2, 5)),
     "one look": ({"seeds": None}, ["looks=3"], "looks", (3,)),
+    "off, a truth in YAML": ({}, ["watch=off"], "watch", "off"),
     "last override": ({}, ["batch_size=8", "batch_size=16"], "batch_size", 16),
 }
 
 
 def test_the_table_is_whole() -> None:
-    assert len(READ) == 21
+    assert len(READ) == 22
 
 
 @pytest.mark.parametrize("name", READ)

@@ -93,7 +93,7 @@ def test_it_goes_on_after_a_stop(opened: bool, monkeypatch: pytest.MonkeyPatch) 
     calls = _trained(monkeypatch, stop_at=4)
     with pytest.raises(KeyboardInterrupt):
         judge_until_settled(Line(load_config(CONFIG)), 9)
-    assert (_seeds("transfer"), _seeds("majority")) == ([0, 1, 2], [0, 1, 2])
+    assert (_seeds("transfer"), _seeds("majority")) == ([0, 1, 2], [0, 1, 2, 3])
     line = Line.open("run") if opened else Line(load_config(CONFIG))
     assert judge_until_settled(line, 9) == whole
     assert calls == [0, 1, 2, 3, 3]

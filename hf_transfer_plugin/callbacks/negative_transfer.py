@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, Literal
+from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_callback import ExportableState
 
-from hf_transfer_plugin.alarms import Alarm
+from hf_transfer_plugin.alarms import Alarm, AlarmAction
 from hf_transfer_plugin.callbacks.freezing import FreezingCallback
 from hf_transfer_plugin.callbacks.negative_transfer_checks import (
     check_action,
@@ -79,8 +79,9 @@ class NegativeTransferCallback(TrainerCallback, ExportableState):
         margin: difference worth an alarm, in units of the metric.
         action: "warn" logs and goes on; "stop" ends training; "rollback" goes back to the weights
             of the best evaluation so far (of those without a collapse; without one, to the first
-            weights) and ends it; "refreeze" goes back and trains the head alone from there.
-            With one of the last three a step whose gradient is not finite is not made. The best
+            weights) and ends it; "refreeze" goes back and trains the head alone from there;
+            "rescue" is "rollback", and `handed_over` says that the ladder of rescues is due.
+            With all but "warn" a step whose gradient is not finite is not made. The best
             weights are kept in the memory of the CPU and in each checkpoint's optimizer.pt.
             `load_best_model_at_end` still has the last word.
         patience: evaluations in a row that raise an alarm.
@@ -105,7 +106,7 @@ class NegativeTransferCallback(TrainerCallback, ExportableState):
         *,
         bar: float | RunResult | None = None,
         margin: float = 0.01,
-        action: Literal["warn", "stop", "rollback", "refreeze"] = "warn",
+        action: AlarmAction = "warn",
         patience: int = 3,
         metric: str | None = None,
         probe_data: ProbeData | None = None,
@@ -124,6 +125,11 @@ class NegativeTransferCallback(TrainerCallback, ExportableState):
         if self._run is not None:
             return tuple(self._run.alarms)
         return tuple(Alarm.from_json(each) for each in self.progress.get("alarms", ()))
+
+    @property
+    def handed_over(self) -> bool:
+        """Whether an alarm of the last run handed it over to the ladder of rescues."""
+        return any(alarm.action == "rescue" for alarm in self.alarms)
 
     def state(self) -> dict[str, Any]:
         """Return what Trainer stores in a checkpoint."""

@@ -10,6 +10,7 @@ from torch.distributed.tensor import DTensor
 from transformers import TrainerState, TrainingArguments
 from transformers.trainer_callback import ExportableState
 
+from hf_transfer_plugin.alarms import GOES_BACK
 from hf_transfer_plugin.callbacks.plateau import watched_metric
 from hf_transfer_plugin.errors import ConfigError
 
@@ -35,7 +36,7 @@ def check_action(action: str, args: TrainingArguments, sharded: bool) -> None:
     Raises:
         ConfigError: when it cannot.
     """
-    if sharded and action in ("rollback", "refreeze"):
+    if sharded and action in GOES_BACK:
         raise ConfigError(
             arrived=f'action="{action}", and the weights are dealt out among processes',
             expected="whole weights in each process, as with DistributedDataParallel",

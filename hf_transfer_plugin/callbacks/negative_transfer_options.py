@@ -14,7 +14,7 @@ from hf_transfer_plugin.alarms import AlarmAction
 from hf_transfer_plugin.decide.alarm_rules import mean_curve
 from hf_transfer_plugin.decide.checks import check_margin
 from hf_transfer_plugin.errors import ConfigError, did_you_mean
-from hf_transfer_plugin.records import RunResult
+from hf_transfer_plugin.records import RunResult, SeedResult
 
 __all__ = ["Control", "ProbeData", "WatchOptions"]
 
@@ -121,9 +121,8 @@ def _curve(control: Control | None) -> dict[float, float]:
     if control is None:
         return {}
     if isinstance(control, RunResult):
-        curves: list[Mapping[float, float]] = [
-            {p.step: p.validation for p in seed.curve} for seed in control.seeds
-        ]
+        longest = max(seed.steps for seed in control.seeds)
+        curves = [_held(seed, control.plan.metric, longest) for seed in control.seeds]
         found = mean_curve([curve for curve in curves if curve])
         if not found:
             raise ConfigError(
@@ -141,6 +140,14 @@ def _curve(control: Control | None) -> dict[float, float]:
     if not all(map(math.isfinite, (*found, *found.values()))):
         raise _bad_curve("control holds numbers that are not finite")
     return found
+
+
+def _held(seed: SeedResult, metric: str, longest: int) -> dict[float, float]:
+    """Return the curve of a seed; one that ended early stays as good as its weights are."""
+    points: dict[float, float] = {point.step: point.validation for point in seed.curve}
+    if points and seed.steps < longest:
+        points |= dict.fromkeys((seed.steps, longest), seed.validation[metric])
+    return points
 
 
 def _bad_curve(arrived: str) -> ConfigError:

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from transformers import TrainerControl, TrainerState, TrainingArguments
 
-from hf_transfer_plugin.alarms import Alarm
+from hf_transfer_plugin.alarms import GOES_BACK, Alarm
 from hf_transfer_plugin.callbacks.alarm_words import Setting, diagnosis
 from hf_transfer_plugin.callbacks.best_weights import BestWeights
 from hf_transfer_plugin.callbacks.head_only import HeadOnly
@@ -72,7 +72,7 @@ class WatchedRun:
             self._head = HeadOnly(model, (p for group in weights.groups() for p in group))
             if any(alarm.action == "refreeze" for alarm in self.alarms):
                 self._head.hold()
-        if weights is not None and options.action in ("rollback", "refreeze"):
+        if weights is not None and options.action in GOES_BACK:
             self._best = BestWeights(model, weights)
         self._seen = SeenModel(model, pretrained is not None)
 
@@ -155,8 +155,13 @@ class WatchedRun:
             self._best.restore()
         if self._head is not None:
             self._head.hold()
-        if action in ("stop", "rollback"):
+        if action in ("stop", "rollback", "rescue"):
             control.should_training_stop = True
+        if action == "rescue":
+            logger.warning(
+                "handed over: the best weights so far are back and training ends; hf-tl rescue, "
+                "in Python rescue(line), tries what is gentler"
+            )
 
     def close(self) -> None:
         """Leave model and optimizer as they were."""

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from hf_transfer_plugin.cli.ranking_table import ranking_notes, ranking_table
 from hf_transfer_plugin.processes import is_first
-from hf_transfer_plugin.records import Ranking, Report, Rescue, Rung, Verdict
+from hf_transfer_plugin.records import Ranking, Report, Rescue, Rung, RunResult, Verdict
 
 if TYPE_CHECKING:
     from hf_transfer_plugin.explaining import Explanation
@@ -21,6 +21,7 @@ __all__ = [
     "say",
     "show_demo",
     "show_explanation",
+    "show_handing_over",
     "show_look",
     "show_ranking",
     "show_rescue",
@@ -95,6 +96,12 @@ def _difference(verdict: Verdict) -> str:
         return f"{verdict.difference:+.4f}, no interval yet: too few seeds"
     bounds = f"[{verdict.lower:+.4f}, {verdict.upper:+.4f}]"
     return f"{verdict.difference:+.4f}, {interval_name(verdict)} {bounds}"
+
+
+def show_handing_over(transfer: RunResult) -> None:
+    """Print which seeds an alarm has handed over to the ladder of rescues."""
+    seeds = ", ".join(map(str, transfer.handed_over()))
+    say(f"\nhanded over to the ladder of rescues: {transfer.plan.name}, seeds {seeds}")
 
 
 def show_rung(rung: Rung) -> None:

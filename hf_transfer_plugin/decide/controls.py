@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
+from hf_transfer_plugin.alarms import Watch
 from hf_transfer_plugin.decide.rates import (
     ENOUGH_RATES,
     FULL_FACTORS,
@@ -83,6 +84,7 @@ def _from_scratch(plan: Plan, given: Rates) -> Plan:
         name="from-scratch",
         weights="random",
         schedule=(Phase(train=("*",)),),
+        watch=_watch(plan),
         learning_rates=given or own or rates_around(own_rates(plan), FULL_FACTORS),
     )
 
@@ -92,12 +94,24 @@ def _frozen_probe(plan: Plan, given: Rates) -> Plan:
         plan,
         name="frozen-probe",
         schedule=(Phase(train=("head",)),),
+        watch=_watch(plan),
         learning_rates=given or rates_around(own_rates(plan), HEAD_FACTORS),
     )
 
 
 def _permuted_source(plan: Plan, _: Rates) -> Plan:
-    return replace(plan, name="permuted-source", checkpoint=PERMUTED_SOURCE, revision=None)
+    return replace(
+        plan,
+        name="permuted-source",
+        checkpoint=PERMUTED_SOURCE,
+        revision=None,
+        watch=_watch(plan),
+    )
+
+
+def _watch(plan: Plan) -> Watch:
+    """Return what an alarm does to a control, which is never rescued."""
+    return "rollback" if plan.watch == "rescue" else plan.watch
 
 
 def _linear(plan: Plan, _: Rates) -> Plan:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from hf_transfer_plugin.alarms import Watch
 from hf_transfer_plugin.decide.gate import gate
 from hf_transfer_plugin.decide.verdict import judge
 from hf_transfer_plugin.ladder.rungs import RUNGS, Ground, Tried
@@ -75,7 +76,11 @@ class _Ladder:
 
     @property
     def ground(self) -> Ground:
-        return Ground(replace(self.line.plan(), seeds=self.seeds), self.line.data, self.folder)
+        plan = self.line.plan()
+        # A rung that an alarm ends early may lack the start of its last phase.
+        watch: Watch = "off" if plan.watch == "off" else "warn"
+        plan = replace(plan, seeds=self.seeds, watch=watch)
+        return Ground(plan, self.line.data, self.folder)
 
     @property
     def seeds(self) -> tuple[int, ...]:

@@ -16,6 +16,7 @@ from hf_transfer_plugin.errors import ConfigError
 from hf_transfer_plugin.metrics import check_metric
 from hf_transfer_plugin.processes import is_first, wait_for_all, world_size
 from hf_transfer_plugin.records import Plan, RunResult
+from hf_transfer_plugin.train.against import Against
 from hf_transfer_plugin.train.baselines import BASELINE_PREFIX, run_baseline
 from hf_transfer_plugin.train.kept_models import keep_model
 
@@ -35,6 +36,7 @@ def run(
     seeds_dir: str | os.PathLike[str] | None = None,
     test: bool = True,
     data: TargetData | None = None,
+    against: Against | None = None,
 ) -> RunResult:
     """Train a plan with each of its seeds, through `transformers.Trainer`.
 
@@ -49,6 +51,8 @@ def run(
             which the last phase of the schedule began.
         test: read the test split; without it the seeds hold no test metric and no predictions.
         data: the plan's data when they are loaded already.
+        against: what the watch holds the run against; no part of the plan, so results that are
+            there already stay. None: it sees collapses and broken gradients alone.
 
     Raises:
         DataError: for data that cannot be learned from.
@@ -82,7 +86,7 @@ def run(
         done = run_baseline(plan, data, done)
         _store(done, places.results)
         return done
-    return _train_seeds(plan, data, done, places)
+    return _train_seeds(plan, data, done, places, against or Against())
 
 
 def trained_seeds(
@@ -129,17 +133,23 @@ class _Places:
 
 
 def _train_seeds(
-    plan: Plan, data: TargetData, done: RunResult | None, places: _Places
+    plan: Plan, data: TargetData, done: RunResult | None, places: _Places, against: Against
 ) -> RunResult:
     from hf_transfer_plugin.train.arguments import check_training
     from hf_transfer_plugin.train.training import prepare, train_once
 
     check_training(plan.training, plan.batch_size)
+    if plan.watch == "rescue" and against.is_empty:
+        _log.warning(
+            "%s: the watch sees collapses and broken gradients alone: the control that decides "
+            "has no learning curve, and no frozen-probe is among the controls",
+            plan.name,
+        )
     checkpoint, prepared = prepare(plan, data, ROLES if places.test else ("train", "validation"))
     keep_start = places.seeds_dir is not None
 
     def attempt(seed: int, rate: float | None) -> Trained:
-        return train_once(plan, seed, rate, data, checkpoint, prepared, keep_start)
+        return train_once(plan, seed, rate, data, checkpoint, prepared, keep_start, against)
 
     for seed in plan.seeds[len(done.seeds) if done else 0 :]:
         if done is None and plan.learning_rates:

@@ -16,10 +16,9 @@ import torch
 from transformers import EvalPrediction, PrinterCallback, Trainer, set_seed
 
 from hf_transfer_plugin.adapt.schedules import FreezingSchedule
-from hf_transfer_plugin.alarms import Alarm
+from hf_transfer_plugin.alarms import GOES_BACK, Alarm
 from hf_transfer_plugin.callbacks.freezing import FreezingCallback
 from hf_transfer_plugin.callbacks.last_phase_start import LastPhaseStart
-from hf_transfer_plugin.callbacks.negative_transfer import NegativeTransferCallback
 from hf_transfer_plugin.callbacks.prefix_caching import prefix_cache
 from hf_transfer_plugin.callbacks.progress import ProgressBarCallback
 from hf_transfer_plugin.checkpoints import Checkpoint, without_bars
@@ -30,8 +29,10 @@ from hf_transfer_plugin.metrics import METRICS, classification_metrics
 from hf_transfer_plugin.processes import of_first, wait_for_all
 from hf_transfer_plugin.records import CurvePoint, Plan, SeedResult, Transition
 from hf_transfer_plugin.terminal import progress
+from hf_transfer_plugin.train.against import Against
 from hf_transfer_plugin.train.answers import Answers
 from hf_transfer_plugin.train.arguments import training_arguments
+from hf_transfer_plugin.train.watching import watching
 
 __all__ = ["Trained", "prepare", "train_once"]
 
@@ -77,6 +78,7 @@ def train_once(
     checkpoint: Checkpoint,
     prepared: Prepared,
     keep_start: bool = False,
+    against: Against | None = None,
 ) -> Trained:
     """Train with one seed; the seed decides head, order and dropout, never the split.
 
@@ -88,6 +90,7 @@ def train_once(
         checkpoint: the checkpoint of the plan.
         prepared: the data in the form the checkpoint reads; without "test" nothing is tested.
         keep_start: keep the weights with which the last phase begins, too.
+        against: what the watch holds the run against.
     """
     start = time.perf_counter()
     set_seed(seed)
@@ -101,12 +104,13 @@ def train_once(
     if plan.task == "image-classification":
         model.to(memory_format=torch.channels_last)  # type: ignore[call-arg]
     freezing = FreezingCallback(FreezingSchedule(plan.schedule))
-    watch = _watch(plan)
     last_phase = LastPhaseStart(model, freezing) if keep_start else None
     with _scratch() as scratch:
+        arguments = training_arguments(plan, seed, learning_rate, scratch)
+        watch = watching(plan, arguments, against or Against())
         trainer = Trainer(
             model=model,
-            args=training_arguments(plan, seed, learning_rate, scratch),
+            args=arguments,
             train_dataset=prepared.splits["train"],
             eval_dataset=prepared.splits["validation"],
             data_collator=prepared.collate,
@@ -139,12 +143,6 @@ def train_once(
         save=save,
         save_start=partial(save, weights=last_phase.weights) if last_phase else None,
     )
-
-
-def _watch(plan: Plan) -> list[NegativeTransferCallback]:
-    if plan.watch == "off":
-        return []
-    return [NegativeTransferCallback(action=plan.watch, metric=plan.metric, drift=False)]
 
 
 @contextmanager
@@ -195,7 +193,7 @@ def _result(
 
 def _last_evaluation(trainer: Trainer, alarms: tuple[Alarm, ...]) -> dict[str, float]:
     """Return the metrics of the weights as they are now; measured anew only when they changed."""
-    back = {alarm.step for alarm in alarms if alarm.action in ("rollback", "refreeze")}
+    back = {alarm.step for alarm in alarms if alarm.action in GOES_BACK}
     for entry in reversed(trainer.state.log_history):
         if "eval_loss" in entry:
             fresh = entry["step"] == trainer.state.global_step not in back

@@ -12,6 +12,7 @@ from torch import nn
 from transformers import TrainerCallback
 
 from hf_transfer_plugin.adapt.schedules import FreezingSchedule
+from hf_transfer_plugin.alarms import GOES_BACK
 from hf_transfer_plugin.callbacks.freezing import FreezingCallback
 from hf_transfer_plugin.callbacks.negative_transfer import NegativeTransferCallback
 from hf_transfer_plugin.callbacks.negative_transfer_checks import check_action
@@ -43,15 +44,19 @@ def test_stop(tmp_path: Path) -> None:
     assert not changed(weights.after[4], state(model))
 
 
-@pytest.mark.parametrize("make", [bert, resnet, lora])
+@pytest.mark.parametrize(
+    ("make", "action"),
+    [(bert, "rollback"), (resnet, "rollback"), (lora, "rollback"), (lora, "rescue")],
+)
 def test_rollback_gives_the_best_weights_bit_for_bit(
-    make: Callable[[], nn.Module], tmp_path: Path
+    make: Callable[[], nn.Module], action: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    watch, weights, model = watching("rollback"), Weights(), learned(make)
+    watch, weights, model = watching(action), Weights(), learned(make)
     before = flags(model)
     run = build(tmp_path, watch, weights, model=model, scores=SCORES)
     run.train()
     assert run.state.global_step == 4 and kinds(watch) == [(4, "below_bar")]
+    assert watch.handed_over == ("hf-tl rescue" in caplog.text) == (action == "rescue")
     assert not changed(weights.after[2], state(model))
     assert changed(weights.after[4], state(model))
     assert_untouched(model, before)
@@ -150,7 +155,7 @@ def test_the_best_checkpoint_has_the_last_word(action: Any, tmp_path: Path) -> N
     assert not changed(weights.after[2], state(model))
 
 
-@pytest.mark.parametrize("action", ["warn", "rollback", "refreeze"])
+@pytest.mark.parametrize("action", ["warn", "rollback", "refreeze", "rescue"])
 def test_a_resumed_run_raises_the_same_alarms(action: Any, tmp_path: Path) -> None:
     probe = {"sum": lambda model: float(model.classifier.weight.sum())}
     scores = [0.5, 0.7, 0.6, 0.95, 0.6, 0.6, 0.6, 0.6]
@@ -159,12 +164,14 @@ def test_a_resumed_run_raises_the_same_alarms(action: Any, tmp_path: Path) -> No
     whole.train()
     assert kinds(watch) == [(6, "below_bar")]
     last = whole.state.global_step
-    assert last == (6 if action == "rollback" else 8)
+    assert last == (6 if action in ("rollback", "rescue") else 8)
+    assert watch.handed_over == (action == "rescue")
     for step in range(1, last, 2):
         again, other = watching(action, probe_data=probe), learned(bert)
         run = build(tmp_path / "again", again, model=other, scores=scores)
         run.train(resume_from_checkpoint=str(tmp_path / f"checkpoint-{step}"))
         assert again.alarms == watch.alarms, f"resumed at step {step}"
+        assert again.handed_over == watch.handed_over
         assert not changed(state(model), state(other)), f"resumed at step {step}"
         assert _numbers(run) == _numbers(whole), f"resumed at step {step}"
 
@@ -253,8 +260,9 @@ def test_what_cannot_be_done_is_said_before_training(tmp_path: Path) -> None:
     two = build(tmp_path, watching("warn"), watching("stop"))
     with pytest.raises(ConfigError, match="2 callbacks"):
         two.train()
-    with pytest.raises(ConfigError, match="dealt out among processes"):
-        check_action("rollback", two.args, sharded=True)
+    for action in GOES_BACK:
+        with pytest.raises(ConfigError, match="dealt out among processes"):
+            check_action(action, two.args, sharded=True)
     check_action("stop", two.args, sharded=True)
 
 

@@ -23,7 +23,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
 
 def test_alarms_weights_and_shares_agree(both: list[dict[str, Any]]) -> None:
     first, second = both
-    for action, last in (("rollback", 4), ("refreeze", 8)):
+    for action, last in (("rollback", 4), ("refreeze", 8), ("rescue", 4)):
         assert first[action]["alarms"] == second[action]["alarms"] == [(4, "below_bar")]
         assert first[action]["step"] == second[action]["step"] == last
         assert not changed(first[action]["final"], second[action]["final"])
@@ -33,8 +33,11 @@ def test_alarms_weights_and_shares_agree(both: list[dict[str, Any]]) -> None:
 
 def test_rollback_and_refreeze(both: list[dict[str, Any]]) -> None:
     for results in both:
-        rolled, frozen = results["rollback"], results["refreeze"]
-        assert not changed(rolled["after"][2], rolled["final"])
+        frozen = results["refreeze"]
+        for action in ("rollback", "rescue"):
+            rolled = results[action]
+            assert not changed(rolled["after"][2], rolled["final"])
+            assert rolled["handed_over"] == (action == "rescue")
         moved = changed(frozen["after"][2], frozen["after"][8])
         assert moved and all("classifier" in name for name in moved)
 

@@ -19,6 +19,7 @@ from tests.callbacks.tiny import bert, tensors
 from tests.callbacks.watched_runs import Weights, build, kinds, learned
 
 PROCESSES = 2
+ACTIONS = ("rollback", "refreeze", "rescue")
 #: Best after step 2; below the bar from the middle of the run on.
 SCORES = [0.5, 0.7, 0.6, 0.6, 0.6, 0.6, 0.6, 0.6]
 
@@ -32,6 +33,7 @@ def _watched(folder: Path, action: Any, resume: str | None = None) -> dict[str, 
     history = [e for e in run.state.log_history if "transfer/largest_share" in e]
     return {
         "alarms": kinds(watch),
+        "handed_over": watch.handed_over,
         "final": tensors(model),
         "after": weights.after,
         "step": run.state.global_step,
@@ -50,7 +52,7 @@ def main() -> None:
     """Train every case and write what came out."""
     folder, rank = Path(sys.argv[1]), os.environ["RANK"]
     require_processes(PROCESSES)
-    results = {action: _watched(folder / action, action) for action in ("rollback", "refreeze")}
+    results = {action: _watched(folder / action, action) for action in ACTIONS}
     checkpoint = str(folder / "refreeze" / "checkpoint-3")
     results["resumed"] = _watched(folder / "again", "refreeze", checkpoint)
     results["collapse"] = _collapsed(folder / "collapse")

@@ -70,6 +70,13 @@ def test_a_control_with_a_network_changes_nothing_else(control):
     assert replace(made, learning_rates=(), **kept) == TEXT
 
 
+@pytest.mark.parametrize("control", ["from-scratch", "frozen-probe"])
+def test_a_control_is_never_rescued(control):
+    for watch, wanted in (("off", "off"), ("warn", "warn"), ("rescue", "rollback")):
+        (made,) = controls(replace(TEXT, watch=watch), [control])
+        assert made.watch == wanted
+
+
 @pytest.mark.parametrize("control", ["linear", "majority"])
 def test_a_control_without_a_network_keeps_nothing_that_only_a_network_reads(control):
     (made,) = controls(replace(TEXT, learning_rates=(1e-5, 2e-5)), [control])

@@ -12,7 +12,7 @@ from hf_transfer_plugin.records import DataSpec, Plan, Task
 from hf_transfer_plugin.train.training import Trained, prepare, train_once
 from tests.tiny_runs import image_checkpoint, text_checkpoint, write_images, write_text_folder
 
-__all__ = ["BEST_AT_THE_END", "Setting", "image_setting", "text_setting"]
+__all__ = ["BEST_AT_THE_END", "Setting", "calm_text_checkpoint", "image_setting", "text_setting"]
 
 #: Training arguments under which the best model is not the last one.
 BEST_AT_THE_END: dict[str, Any] = {
@@ -69,15 +69,21 @@ class Setting:
 def text_setting(folder: Path) -> Setting:
     """Make texts and a BERT in a folder."""
     write_text_folder(folder / "texts")
-    checkpoint = text_checkpoint(folder / "bert")
+    checkpoint = calm_text_checkpoint(folder / "bert")
+    task: Task = "text-classification"
+    return Setting(task, checkpoint, load_data(DataSpec(str(folder / "texts")), task))
+
+
+def calm_text_checkpoint(folder: Path) -> Path:
+    """Save a tiny random BERT without dropout, which learns the tiny texts within five epochs."""
+    checkpoint = text_checkpoint(folder)
     config = checkpoint / "config.json"
     text = config.read_text()
     for name in _DROPOUTS:
         assert f'"{name}": 0.1' in text
         text = text.replace(f'"{name}": 0.1', f'"{name}": 0.0')
     config.write_text(text)
-    task: Task = "text-classification"
-    return Setting(task, checkpoint, load_data(DataSpec(str(folder / "texts")), task))
+    return checkpoint
 
 
 def image_setting(folder: Path) -> Setting:
