@@ -21,7 +21,15 @@ LAYERS = (
     | {"explanation", "explanation_picture", "explanation_table", "phase_costs", "run_settings"}
     | {"step_work"},
     {"train"},
-    {"config", "config_values", "line", "line_training", "command_session", "planned_training", "until_settled"},
+    {
+        "config",
+        "config_values",
+        "line",
+        "line_training",
+        "command_session",
+        "planned_training",
+        "until_settled",
+    },
     {"ladder"},
     {"cli"},
 )

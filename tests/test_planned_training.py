@@ -40,7 +40,9 @@ def _train_to_looks(
     config = RunConfig("text-classification", DataSpec("data"), "run", margin=0.0, **keys)
     trained: list[tuple[str, int]] = []
 
-    def train(plan: Plan, seeds: int) -> RunResult:
+    def train(plan: Plan, seeds: int, against: Sequence[RunResult]) -> RunResult:
+        dear = [name for name in scores if name not in ("transfer", "majority", "tfidf-logistic")]
+        assert [each.plan.name for each in against] == (dear if plan.name == "transfer" else [])
         trained.append((plan.name, max(seeds, held)))
         return replace(whole[plan.name], seeds=whole[plan.name].seeds[: max(seeds, held)])
 
