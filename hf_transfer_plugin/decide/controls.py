@@ -39,7 +39,8 @@ def controls(
 
     Data, seeds and metric stay those of the plan. A control trains with a grid of rates, because
     one at a rate that was tuned for the transfer loses for that reason alone, and help is
-    over-reported.
+    over-reported. None has the adapter of the plan: one on random weights that never train would
+    lose to anything.
 
     Args:
         plan: the transfer, from a pretrained checkpoint.
@@ -77,6 +78,7 @@ def _from_scratch(plan: Plan, given: Rates) -> Plan:
         name="from-scratch",
         weights="random",
         schedule=(Phase(train=("*",)),),
+        adapter=None,
         learning_rates=given or own or rates_around(own_rates(plan), FULL_FACTORS),
     )
 
@@ -86,6 +88,7 @@ def _frozen_probe(plan: Plan, given: Rates) -> Plan:
         plan,
         name="frozen-probe",
         schedule=(Phase(train=("head",)),),
+        adapter=None,
         learning_rates=given or rates_around(own_rates(plan), HEAD_FACTORS),
     )
 

@@ -30,6 +30,14 @@ from hf_transfer_plugin.metrics import METRICS, classification_metrics
 from hf_transfer_plugin.processes import of_first, wait_for_all
 from hf_transfer_plugin.records import CurvePoint, Plan, SeedResult, Transition
 from hf_transfer_plugin.terminal import progress
+from hf_transfer_plugin.train.adapting import (
+    adapted,
+    adapter_bytes,
+    adapter_callbacks,
+    merge,
+    optimizer_of,
+    save_weights,
+)
 from hf_transfer_plugin.train.answers import Answers
 from hf_transfer_plugin.train.arguments import training_arguments
 
@@ -46,6 +54,7 @@ class Trained:
         parameters: all weights.
         groups: layer groups that can train, input to head.
         transitions: when which of them trained.
+        adapter_bytes: size of adapter and head; 0 without adapter.
         save: writes model and processor into a folder.
         save_start: the same with the weights of the first step of the last phase, if kept.
     """
@@ -55,6 +64,7 @@ class Trained:
     parameters: int
     groups: tuple[str, ...]
     transitions: tuple[Transition, ...]
+    adapter_bytes: int
     save: Callable[[Path], None]
     save_start: Callable[[Path], None] | None = None
 
@@ -100,24 +110,35 @@ def train_once(
     )
     if plan.task == "image-classification":
         model.to(memory_format=torch.channels_last)  # type: ignore[call-arg]
+    model = adapted(plan, model)
     freezing = FreezingCallback(FreezingSchedule(plan.schedule))
     watch = _watch(plan)
     last_phase = LastPhaseStart(model, freezing) if keep_start else None
     with _scratch() as scratch:
+        args = training_arguments(plan, seed, learning_rate, scratch)
         trainer = Trainer(
             model=model,
-            args=training_arguments(plan, seed, learning_rate, scratch),
+            args=args,
             train_dataset=prepared.splits["train"],
             eval_dataset=prepared.splits["validation"],
             data_collator=prepared.collate,
             compute_metrics=_metrics,
-            callbacks=[freezing, *watch, *([last_phase] if last_phase else [])],
+            callbacks=[
+                freezing,
+                *watch,
+                *([last_phase] if last_phase else []),
+                *adapter_callbacks(plan),
+            ],
+            optimizer_cls_and_kwargs=optimizer_of(plan, args),
         )
         trainer.remove_callback(PrinterCallback)
         cached = prefix_cache(trainer) if plan.prefix_cache else None
         with progress(f"{plan.name}, seed {seed}") as move:
             trainer.add_callback(ProgressBarCallback(move, plan.metric))
             trainer.train()
+        parameters = sum(parameter.numel() for parameter in model.parameters())
+        size = adapter_bytes(plan, model)
+        merge(plan, model)
         alarms = tuple(alarm for each in watch for alarm in each.alarms)
         result = _result(plan, seed, trainer, prepared, start, alarms)
         if cached is not None:
@@ -126,16 +147,16 @@ def train_once(
     def save(folder: Path, weights: dict[str, torch.Tensor] | None = None) -> None:
         model.to(memory_format=torch.contiguous_format)  # type: ignore[call-arg]
         with without_bars():
-            model.save_pretrained(folder, state_dict=weights)
+            save_weights(plan, model, folder, weights)
         prepared.processor.save_pretrained(folder)
 
-    parameters = sum(parameter.numel() for parameter in model.parameters())
     return Trained(
         result=result,
         trainable_parameters=freezing.trainable_parameters,
         parameters=parameters,
         groups=freezing.group_names,
         transitions=tuple(freezing.transitions),
+        adapter_bytes=size,
         save=save,
         save_start=partial(save, weights=last_phase.weights) if last_phase else None,
     )

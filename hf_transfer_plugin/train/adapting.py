@@ -1,0 +1,123 @@
+"""The adapter of a plan in a run: checked, attached, and its model kept."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel, TrainerCallback, TrainingArguments
+
+from hf_transfer_plugin.adapt.adapters import apply_adapter, merge_adapter
+from hf_transfer_plugin.adapt.lora_plus import lora_plus
+from hf_transfer_plugin.adapt.schedule_state import BASE
+from hf_transfer_plugin.callbacks.rank_budget import RankBudgetCallback
+from hf_transfer_plugin.errors import ConfigError
+from hf_transfer_plugin.records import Plan
+
+__all__ = ["adapted", "adapter_bytes", "adapter_callbacks", "merge", "optimizer_of", "save_weights"]
+
+
+def adapted(plan: Plan, model: PreTrainedModel) -> Any:
+    """Return the model with the plan's adapter, or as it is without one.
+
+    Raises:
+        ConfigError: for an adapter that does not fit the model, the schedule or the data.
+    """
+    if plan.adapter is None:
+        return model
+    _check_schedule(plan)
+    _check_length(plan, model)
+    return apply_adapter(model, plan.adapter)
+
+
+def adapter_callbacks(plan: Plan) -> list[TrainerCallback]:
+    """Return what the adapter needs while it trains."""
+    adapter = plan.adapter
+    return [RankBudgetCallback()] if adapter is not None and adapter.name == "adalora" else []
+
+
+def optimizer_of(plan: Plan, args: TrainingArguments) -> Any:
+    """Return `optimizer_cls_and_kwargs` of a Trainer; None for its own optimizer."""
+    ratio = plan.adapter.lora_plus if plan.adapter is not None else None
+    return None if ratio is None else lora_plus(args, ratio)
+
+
+def adapter_bytes(plan: Plan, model: Any) -> int:
+    """Return the size of adapter and head as peft saves them; 0 without adapter."""
+    if plan.adapter is None:
+        return 0
+    from peft import get_peft_model_state_dict
+
+    return sum(tensor.nbytes for tensor in get_peft_model_state_dict(model).values())
+
+
+def merge(plan: Plan, model: Any) -> None:
+    """Add the adapter to the weights when the model is kept so: what is tested is what is kept."""
+    if plan.adapter is not None and plan.adapter.is_merged:
+        model.merge_adapter()
+
+
+def save_weights(
+    plan: Plan, model: Any, folder: Path, weights: dict[str, torch.Tensor] | None = None
+) -> None:
+    """Write the model; one with an adapter merged, or as adapter beside the configuration.
+
+    Args:
+        plan: what was trained.
+        model: that trained, after `merge`.
+        folder: empty.
+        weights: all weights of the model to write in place of those it has.
+    """
+    if plan.adapter is None:
+        model.save_pretrained(folder, state_dict=weights)
+        return
+    if plan.adapter.is_merged or weights is not None:
+        model = deepcopy(model)
+    if weights is not None:
+        if plan.adapter.is_merged:
+            model.unmerge_adapter()
+        model.load_state_dict(weights)
+    if plan.adapter.is_merged:
+        merge_adapter(model).save_pretrained(folder)  # type: ignore[operator]
+        return
+    model.save_pretrained(folder)
+    (folder / "README.md").unlink(missing_ok=True)  # a card of peft without content
+    # Classes and sizes of the network, for whoever builds it to put the adapter on.
+    model.get_base_model().config.save_pretrained(folder)
+
+
+def _check_schedule(plan: Plan) -> None:
+    adapter = plan.adapter
+    assert adapter is not None
+    base = [each for phase in plan.schedule for each in phase.train if each.startswith(BASE)]
+    if base and not adapter.is_merged:
+        raise ConfigError(
+            arrived=f"a schedule that trains {base[0]}, and adapter {adapter.name} kept alone",
+            expected="an adapter that is merged: the weights under it change, too",
+            action="write keep: merged with an adapter that merges, or leave the base frozen",
+        )
+    partly = [phase for phase in plan.schedule if "*" not in phase.train or phase.choose]
+    if adapter.name == "adalora" and partly:
+        raise ConfigError(
+            arrived=f"adapter adalora in a schedule with a phase of {' '.join(partly[0].train)}",
+            expected='phases that train "*": AdaLoRA weighs all its matrices against each other',
+            action="train everything in every phase, or choose lora",
+        )
+
+
+def _check_length(plan: Plan, model: PreTrainedModel) -> None:
+    adapter = plan.adapter
+    assert adapter is not None
+    room = getattr(model.config, "max_position_embeddings", None)
+    if adapter.name != "prompt_tuning" or room is None:
+        return
+    virtual = {**adapter.kind.defaults, **adapter.options}["num_virtual_tokens"]
+    longest = min(plan.data.max_length, room)
+    if longest + virtual > room:
+        raise ConfigError(
+            arrived=f"{virtual} virtual tokens before texts of up to {longest} tokens",
+            expected=f"at most {room} together, the positions of {plan.checkpoint}",
+            action=f"set data.max_length to {room - virtual} or less",
+        )
