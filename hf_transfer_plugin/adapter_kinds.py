@@ -28,6 +28,8 @@ class AdapterKind:
         defaults: options that a user may replace.
         only: the options it takes, where they are not those of the configuration class.
         merges: its weights can be added to those of the network, which then has its old form.
+        reads_weights: it computes with the weights of the network, which must have values and lie
+            row by row (not channels last).
     """
 
     config: str
@@ -39,6 +41,7 @@ class AdapterKind:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     only: tuple[str, ...] = ()
     merges: bool = True
+    reads_weights: bool = False
 
 
 _RANK = {"r": 8, "lora_alpha": 16}
@@ -78,7 +81,9 @@ KINDS: Mapping[str, AdapterKind] = MappingProxyType(
         "vera": AdapterKind("VeraConfig", "VeRA, Kopiczko et al. 2023", transposed=True),
         # peft rotates overlapping patches of larger ones and sums them up: no longer the same network.
         "oft": AdapterKind("OFTConfig", "OFT, Qiu et al. 2023", convolutions="pointwise"),
-        "boft": AdapterKind("BOFTConfig", "BOFT, Liu et al. 2023", convolutions="all"),
+        "boft": AdapterKind(
+            "BOFTConfig", "BOFT, Liu et al. 2023", convolutions="all", reads_weights=True
+        ),
         "loha": AdapterKind("LoHaConfig", "LoHa (FedPara), Hyeon-Woo et al. 2021", convolutions="all"),
         "lokr": AdapterKind("LoKrConfig", "LoKr (KronA), Edalati et al. 2022", convolutions="all"),
         "prefix_tuning": AdapterKind(

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from hf_transfer_plugin.adapt.adapter_checks import check_adapter
 from hf_transfer_plugin.adapt.schedule_state import ScheduleState
 from hf_transfer_plugin.adapt.schedules import FreezingSchedule
 from hf_transfer_plugin.checkpoints import Checkpoint
@@ -79,10 +80,16 @@ def _explain_plan(plan: Plan, train_examples: int | None, frozen: tuple[str, boo
     checkpoint = Checkpoint(
         plan.checkpoint, revision=plan.revision, trust_remote_code=plan.trust_remote_code
     )
-    with torch.device("meta"):
+    reads_weights = plan.adapter is not None and plan.adapter.kind.reads_weights
+    with torch.device("cpu" if reads_weights else "meta"):
         model = checkpoint.classifier(
             plan.task, ["a", "b"], weights="random", image_size=plan.data.image_size
         )
+        if plan.adapter is not None:
+            from hf_transfer_plugin.adapt.adapters import apply_adapter
+
+            check_adapter(plan, model.config)
+            model = apply_adapter(model, plan.adapter)
     training = dict(plan.training)
     if plan.learning_rates:
         training["learning_rate"] = max(plan.learning_rates)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import textwrap
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from inspect import signature
@@ -86,7 +87,9 @@ def merge_adapter(model: PeftModel) -> nn.Module:
             expected="an adapter that changes weights, such as lora",
             action="save the adapter itself: model.save_pretrained(folder)",
         )
-    merged = model.merge_and_unload()  # type: ignore[operator]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "All adapters are already merged")
+        merged = model.merge_and_unload()  # type: ignore[operator]
     for name, part in list(merged.named_modules()):
         if isinstance(part, AuxiliaryTrainingWrapper):  # LayerNorm tuning leaves them behind
             path, _, last = name.rpartition(".")
@@ -178,7 +181,13 @@ def _no_place(model: nn.Module, adapter: Adapter) -> ConfigError:
 def _explained(adapter: Adapter) -> Iterator[None]:
     """Turn what peft raises for an option or a model into one clear error, with its reason."""
     try:
-        yield
+        with warnings.catch_warnings():
+            # What peft says of transformers and of norms that it takes all the same.
+            warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated")
+            warnings.filterwarnings("ignore", "Unsupported layer type .*Norm")
+            warnings.filterwarnings("ignore", "Failed to load the CUDA extension")
+            warnings.filterwarnings("ignore", "Setting boft_n_butterfly_factor")
+            yield
     except (
         ArithmeticError, AttributeError, LookupError, NotImplementedError, RuntimeError, TypeError,
         ValueError,

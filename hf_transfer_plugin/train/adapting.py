@@ -9,11 +9,10 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel, TrainerCallback, TrainingArguments
 
+from hf_transfer_plugin.adapt.adapter_checks import check_adapter
 from hf_transfer_plugin.adapt.adapters import apply_adapter, merge_adapter
 from hf_transfer_plugin.adapt.lora_plus import lora_plus
-from hf_transfer_plugin.adapt.schedule_state import BASE
 from hf_transfer_plugin.callbacks.rank_budget import RankBudgetCallback
-from hf_transfer_plugin.errors import ConfigError
 from hf_transfer_plugin.records import Plan
 
 __all__ = ["adapted", "adapter_bytes", "adapter_callbacks", "merge", "optimizer_of", "save_weights"]
@@ -27,8 +26,7 @@ def adapted(plan: Plan, model: PreTrainedModel) -> Any:
     """
     if plan.adapter is None:
         return model
-    _check_schedule(plan)
-    _check_length(plan, model)
+    check_adapter(plan, model.config)
     return apply_adapter(model, plan.adapter)
 
 
@@ -86,38 +84,3 @@ def save_weights(
     (folder / "README.md").unlink(missing_ok=True)  # a card of peft without content
     # Classes and sizes of the network, for whoever builds it to put the adapter on.
     model.get_base_model().config.save_pretrained(folder)
-
-
-def _check_schedule(plan: Plan) -> None:
-    adapter = plan.adapter
-    assert adapter is not None
-    base = [each for phase in plan.schedule for each in phase.train if each.startswith(BASE)]
-    if base and not adapter.is_merged:
-        raise ConfigError(
-            arrived=f"a schedule that trains {base[0]}, and adapter {adapter.name} kept alone",
-            expected="an adapter that is merged: the weights under it change, too",
-            action="write keep: merged with an adapter that merges, or leave the base frozen",
-        )
-    partly = [phase for phase in plan.schedule if "*" not in phase.train or phase.choose]
-    if adapter.name == "adalora" and partly:
-        raise ConfigError(
-            arrived=f"adapter adalora in a schedule with a phase of {' '.join(partly[0].train)}",
-            expected='phases that train "*": AdaLoRA weighs all its matrices against each other',
-            action="train everything in every phase, or choose lora",
-        )
-
-
-def _check_length(plan: Plan, model: PreTrainedModel) -> None:
-    adapter = plan.adapter
-    assert adapter is not None
-    room = getattr(model.config, "max_position_embeddings", None)
-    if adapter.name != "prompt_tuning" or room is None:
-        return
-    virtual = {**adapter.kind.defaults, **adapter.options}["num_virtual_tokens"]
-    longest = min(plan.data.max_length, room)
-    if longest + virtual > room:
-        raise ConfigError(
-            arrived=f"{virtual} virtual tokens before texts of up to {longest} tokens",
-            expected=f"at most {room} together, the positions of {plan.checkpoint}",
-            action=f"set data.max_length to {room - virtual} or less",
-        )

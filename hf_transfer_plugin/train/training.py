@@ -108,7 +108,8 @@ def train_once(
         image_size=plan.data.image_size,
         pad_token_id=getattr(prepared.processor, "pad_token_id", None),
     )
-    if plan.task == "image-classification":
+    reads_weights = plan.adapter is not None and plan.adapter.kind.reads_weights
+    if plan.task == "image-classification" and not reads_weights:
         model.to(memory_format=torch.channels_last)  # type: ignore[call-arg]
     model = adapted(plan, model)
     freezing = FreezingCallback(FreezingSchedule(plan.schedule))
