@@ -77,14 +77,18 @@ KINDS: Mapping[str, AdapterKind] = MappingProxyType(
             transposed=True,
             defaults={"init_r": 12, "target_r": 8, "lora_alpha": 16},
         ),
-        "ia3": AdapterKind("IA3Config", "IA3, Liu et al. 2022", convolutions="all", transposed=True),
+        "ia3": AdapterKind(
+            "IA3Config", "IA3, Liu et al. 2022", convolutions="all", transposed=True
+        ),
         "vera": AdapterKind("VeraConfig", "VeRA, Kopiczko et al. 2023", transposed=True),
-        # peft rotates overlapping patches of larger ones and sums them up: no longer the same network.
+        # Of larger ones peft rotates overlapping patches and sums them up: another network.
         "oft": AdapterKind("OFTConfig", "OFT, Qiu et al. 2023", convolutions="pointwise"),
         "boft": AdapterKind(
             "BOFTConfig", "BOFT, Liu et al. 2023", convolutions="all", reads_weights=True
         ),
-        "loha": AdapterKind("LoHaConfig", "LoHa (FedPara), Hyeon-Woo et al. 2021", convolutions="all"),
+        "loha": AdapterKind(
+            "LoHaConfig", "LoHa (FedPara), Hyeon-Woo et al. 2021", convolutions="all"
+        ),
         "lokr": AdapterKind("LoKrConfig", "LoKr (KronA), Edalati et al. 2022", convolutions="all"),
         "prefix_tuning": AdapterKind(
             "PrefixTuningConfig",

@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
-from hf_transfer_plugin.adapter_records import Adapter
 from hf_transfer_plugin.adapt.schedules import FreezingSchedule
+from hf_transfer_plugin.adapter_records import Adapter
 from hf_transfer_plugin.alarms import Watch
 from hf_transfer_plugin.decide.controls import CONTROLS, DEFAULT_CONTROLS, controls
 from hf_transfer_plugin.errors import ConfigError, RecordError, did_you_mean

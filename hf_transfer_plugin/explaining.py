@@ -82,7 +82,7 @@ def _explain_plan(plan: Plan, train_examples: int | None, frozen: tuple[str, boo
     )
     reads_weights = plan.adapter is not None and plan.adapter.kind.reads_weights
     with torch.device("cpu" if reads_weights else "meta"):
-        model = checkpoint.classifier(
+        model: nn.Module = checkpoint.classifier(
             plan.task, ["a", "b"], weights="random", image_size=plan.data.image_size
         )
         if plan.adapter is not None:

@@ -12,7 +12,7 @@ from hf_transfer_plugin.adapter_kinds import AdapterKind
 from hf_transfer_plugin.errors import ConfigError
 from hf_transfer_plugin.layers import LayerGroups, layer_groups
 
-__all__ = ["found_targets", "narrowing", "trained_head"]
+__all__ = ["found_targets", "mixes_layers", "narrowing", "trained_head"]
 
 
 def trained_head(model: nn.Module) -> list[str]:
@@ -76,6 +76,13 @@ def narrowing(model: nn.Module, targets: list[str]) -> list[str]:
     In a feed-forward block that is the second matrix, whose input IA3 scales.
     """
     return [name for name in targets if _narrows(model.get_submodule(name))]
+
+
+def mixes_layers(model: nn.Module) -> bool:
+    """Tell whether the blocks of a model hold convolutions and linear layers."""
+    blocks = [group for group in layer_groups(model) if group.is_block]
+    parts = [model.get_submodule(n.rpartition(".")[0]) for g in blocks for n in g.parameter_names]
+    return all(any(isinstance(part, kind) for part in parts) for kind in (nn.Conv2d, nn.Linear))
 
 
 def _outside_head(model: nn.Module, groups: LayerGroups) -> Iterator[tuple[str, nn.Module]]:

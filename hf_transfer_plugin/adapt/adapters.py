@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from hf_transfer_plugin.adapt.adapter_targets import found_targets, narrowing, trained_head
+from hf_transfer_plugin.adapt.adapter_targets import (
+    found_targets,
+    mixes_layers,
+    narrowing,
+    trained_head,
+)
 from hf_transfer_plugin.adapt.resting_norms import follow_mode_again, rest_with_weights
 from hf_transfer_plugin.adapter_records import Adapter
 from hf_transfer_plugin.errors import ConfigError
@@ -89,7 +94,7 @@ def merge_adapter(model: PeftModel) -> nn.Module:
         )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "All adapters are already merged")
-        merged = model.merge_and_unload()  # type: ignore[operator]
+        merged = model.merge_and_unload()
     for name, part in list(merged.named_modules()):
         if isinstance(part, AuxiliaryTrainingWrapper):  # LayerNorm tuning leaves them behind
             path, _, last = name.rpartition(".")
@@ -110,6 +115,13 @@ def _options(model: nn.Module, adapter: Adapter) -> dict[str, Any]:
         raise _no_place(model, adapter)
     if kind.place == "embeddings":
         return _of_tokens(targets, found)
+    if adapter.name == "oft" and mixes_layers(model):
+        raise ConfigError(
+            arrived=f"adapter oft for {type(model).__name__}, whose blocks hold convolutions and "
+            "linear layers",
+            expected="one of the two: peft takes what a linear layer reads there for an image",
+            action="choose boft, or lora",
+        )
     if adapter.name == "adalora":
         found.setdefault("total_step", _MANY_STEPS)
     if adapter.name == "ia3" and not found.get("target_modules"):

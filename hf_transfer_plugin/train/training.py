@@ -146,7 +146,7 @@ def train_once(
             cached.remove()
 
     def save(folder: Path, weights: dict[str, torch.Tensor] | None = None) -> None:
-        model.to(memory_format=torch.contiguous_format)  # type: ignore[call-arg]
+        model.to(memory_format=torch.contiguous_format)
         with without_bars():
             save_weights(plan, model, folder, weights)
         prepared.processor.save_pretrained(folder)
