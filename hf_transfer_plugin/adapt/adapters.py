@@ -197,6 +197,7 @@ def _explained(adapter: Adapter) -> Iterator[None]:
             # What peft says of transformers and of norms that it takes all the same.
             warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated")
             warnings.filterwarnings("ignore", "Unsupported layer type .*Norm")
+            warnings.filterwarnings("ignore", "fan_in_fan_out is set to")
             warnings.filterwarnings("ignore", "Failed to load the CUDA extension")
             warnings.filterwarnings("ignore", "Setting boft_n_butterfly_factor")
             yield
