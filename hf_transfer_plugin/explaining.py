@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hf_transfer_plugin.adapt.adapter_checks import check_adapter
@@ -97,7 +98,12 @@ def _explain_plan(plan: Plan, train_examples: int | None, frozen: tuple[str, boo
     per_epoch = math.ceil(train_examples / plan.batch_size)
     schedule = FreezingSchedule(plan.schedule)
     work = _work(model, plan.data.max_length, plan.data.image_size)
-    return _explain_model(plan.checkpoint, model, schedule, settings, per_epoch, work, frozen)
+    told = _explain_model(plan.checkpoint, model, schedule, settings, per_epoch, work, frozen)
+    ratio = plan.adapter.lora_plus if plan.adapter is not None else None
+    if ratio is None:
+        return told
+    words = f"LoRA+: the B matrices of the adapter train at {ratio:g} times the rates above"
+    return replace(told, findings=(*told.findings, words))
 
 
 def _work(model: nn.Module, tokens: int | None = None, image_size: int | None = None) -> StepWork:

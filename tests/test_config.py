@@ -10,6 +10,7 @@ import pytest
 from hf_transfer_plugin import DataSpec, load_config
 from hf_transfer_plugin.config import RunConfig
 from hf_transfer_plugin.errors import ConfigError
+from hf_transfer_plugin.records import Adapter
 from tests.tiny_runs import text_checkpoint, write_config, write_text_folder
 
 
@@ -35,12 +36,20 @@ READ: dict[str, tuple[dict[str, Any], list[str], str, Any]] = {
     "text with an equals sign": ({}, ["title=a=b"], "title", "a=b"),
     "text that is no YAML": ({}, ["title=[a"], "title", "[a"),
     "nothing": ({}, ["checkpoint=", "candidates=a/b"], "candidates", ("a/b",)),
+    "an adapter by name": ({"adapter": "lora"}, [], "adapter", Adapter("lora")),
+    "an option behind a name": (
+        {"adapter": "lora"},
+        ["adapter.r=4", "adapter.keep=adapter"],
+        "adapter",
+        Adapter("lora", {"r": 4}, "adapter"),
+    ),
+    "an adapter taken back": ({"adapter": {"name": "ia3"}}, ["adapter="], "adapter", None),
     "last override": ({}, ["batch_size=8", "batch_size=16"], "batch_size", 16),
 }
 
 
 def test_the_table_is_whole() -> None:
-    assert len(READ) == 16
+    assert len(READ) == 19
 
 
 @pytest.mark.parametrize("name", READ)
@@ -96,5 +105,6 @@ def test_repeated_keys_are_found_at_any_depth() -> None:
 
 def test_a_config_is_kept_as_it_was_read() -> None:
     keys = {"schedule": {"name": "lp_ft", "fraction": 0.3}, "candidates": ["a/b"], "processes": 1}
+    keys["adapter"] = {"name": "dora", "r": 4, "lora_plus": 16}
     config = load_config(write_config(Path("c.yaml"), **keys))
     assert RunConfig.load(config.save("config.json")) == config

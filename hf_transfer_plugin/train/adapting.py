@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,8 @@ def save_weights(
         return
     if plan.adapter.is_merged or weights is not None:
         model = deepcopy(model)
+    else:
+        model.peft_config[model.active_adapter].revision = plan.revision
     if weights is not None:
         if plan.adapter.is_merged:
             model.unmerge_adapter()
@@ -80,7 +83,10 @@ def save_weights(
     if plan.adapter.is_merged:
         merge_adapter(model).save_pretrained(folder)  # type: ignore[operator]
         return
-    model.save_pretrained(folder)
+    with warnings.catch_warnings():
+        # AdaLoRA leaves some layers no rank, which peft takes for shards that were not gathered.
+        warnings.filterwarnings("ignore", "Adapter 'default': .* have invalid shape")
+        model.save_pretrained(folder)
     (folder / "README.md").unlink(missing_ok=True)  # a card of peft without content
     # Classes and sizes of the network, for whoever builds it to put the adapter on.
     model.get_base_model().config.save_pretrained(folder)
