@@ -79,10 +79,17 @@ def merge_adapter(model: PeftModel) -> nn.Module:
     """Add an adapter to the weights and return the network in its old form, in place.
 
     Raises:
-        ConfigError: for an adapter that cannot be merged.
+        ConfigError: for a model without adapter, and an adapter that cannot be merged.
     """
+    from peft import PeftModel
     from peft.utils.other import AuxiliaryTrainingWrapper
 
+    if not isinstance(model, PeftModel):
+        raise ConfigError(
+            arrived=f"merge_adapter got a {type(model).__name__}",
+            expected="a model with an adapter, as apply_adapter returns it",
+            action="give the model that was trained, without what a Trainer wraps around it",
+        )
     follow_mode_again(model)
     kind = model.peft_config[model.active_adapter].peft_type
     if not hasattr(model.base_model, "merge_and_unload"):

@@ -26,6 +26,17 @@ class RankBudgetCallback(TrainerCallback):
         (2023).
     """
 
+    def on_init_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Refuse what would load a checkpoint whose ranks are not those of the model."""
+        if args.load_best_model_at_end:
+            raise ConfigError(
+                arrived="AdaLoRA with load_best_model_at_end",
+                expected="the model of the last step: one of fewer ranks cannot be loaded into it",
+                action="remove load_best_model_at_end, or choose another adapter",
+            )
+
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -49,7 +51,8 @@ def adapter_bytes(plan: Plan, model: Any) -> int:
         return 0
     from peft import get_peft_model_state_dict
 
-    return sum(tensor.nbytes for tensor in get_peft_model_state_dict(model).values())
+    with _layers_without_rank():
+        return sum(tensor.nbytes for tensor in get_peft_model_state_dict(model).values())
 
 
 def merge(plan: Plan, model: Any) -> None:
@@ -83,10 +86,16 @@ def save_weights(
     if plan.adapter.is_merged:
         merge_adapter(model).save_pretrained(folder)  # type: ignore[operator]
         return
-    with warnings.catch_warnings():
-        # AdaLoRA leaves some layers no rank, which peft takes for shards that were not gathered.
-        warnings.filterwarnings("ignore", "Adapter 'default': .* have invalid shape")
+    with _layers_without_rank():
         model.save_pretrained(folder)
     (folder / "README.md").unlink(missing_ok=True)  # a card of peft without content
     # Classes and sizes of the network, for whoever builds it to put the adapter on.
     model.get_base_model().config.save_pretrained(folder)
+
+
+@contextmanager
+def _layers_without_rank() -> Iterator[None]:
+    """AdaLoRA leaves some layers no rank, which peft takes for shards that were not gathered."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Adapter 'default': .* have invalid shape")
+        yield

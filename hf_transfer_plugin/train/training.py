@@ -54,9 +54,9 @@ class Trained:
         parameters: all weights.
         groups: layer groups that can train, input to head.
         transitions: when which of them trained.
-        adapter_bytes: size of adapter and head; 0 without adapter.
         save: writes model and processor into a folder.
         save_start: the same with the weights of the first step of the last phase, if kept.
+        adapter_bytes: size of adapter and head; 0 without adapter.
     """
 
     result: SeedResult
@@ -64,9 +64,9 @@ class Trained:
     parameters: int
     groups: tuple[str, ...]
     transitions: tuple[Transition, ...]
-    adapter_bytes: int
     save: Callable[[Path], None]
     save_start: Callable[[Path], None] | None = None
+    adapter_bytes: int = 0
 
 
 def prepare(
@@ -157,9 +157,9 @@ def train_once(
         parameters=parameters,
         groups=freezing.group_names,
         transitions=tuple(freezing.transitions),
-        adapter_bytes=size,
         save=save,
         save_start=partial(save, weights=last_phase.weights) if last_phase else None,
+        adapter_bytes=size,
     )
 
 

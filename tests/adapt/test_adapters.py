@@ -138,7 +138,10 @@ def test_a_second_adapter_is_refused_and_a_merged_one_makes_room() -> None:
     model = apply_adapter(bert(), "lora")
     with pytest.raises(ConfigError, match="has the adapter 'default' already"):
         apply_adapter(model, "ia3")
-    assert isinstance(apply_adapter(merge_adapter(model), "ia3"), PeftModel)
+    network = merge_adapter(model)
+    with pytest.raises(ConfigError, match="merge_adapter got a BertForSequenceClassification"):
+        merge_adapter(network)  # type: ignore[arg-type]
+    assert isinstance(apply_adapter(network, "ia3"), PeftModel)
 
 
 def test_a_table_of_options_survives_a_record() -> None:

@@ -156,16 +156,21 @@ def test_adalora_keeps_the_ranks_that_it_chose(texts: Setting, tmp_path: Path) -
     assert _answers(texts, tmp_path, merged=False) == _kept(result)
 
 
-@pytest.mark.parametrize("config", ["dora", {"name": "prompt_tuning", "num_virtual_tokens": 4}])
-@pytest.mark.parametrize("kind", ["texts", "images"])
+@pytest.mark.parametrize(
+    ("kind", "config"),
+    [
+        ("texts", "dora"),
+        ("images", "dora"),
+        ("images", "boft"),
+        ("texts", {"name": "prompt_tuning", "num_virtual_tokens": 4}),
+    ],
+)
 def test_the_prefix_cache_is_exact_or_steps_aside(
     kind: str, config: Any, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:  # fmt: skip
     setting: Setting = request.getfixturevalue(kind)
-    prompt = config != "dora"
-    if prompt and kind == "images":
-        pytest.skip("images have no prompt")
+    prompt = not isinstance(config, str)
     monkeypatch.setenv("HF_TL_CACHE", str(tmp_path))
     data = load_data(replace(setting.data.spec, max_length=12), setting.task)
     made: list[Any] = []
