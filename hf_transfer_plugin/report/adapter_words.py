@@ -47,6 +47,9 @@ def adapter_snippet(report: Report, repository: str | None) -> str:
     """Return the code that loads an adapter that is kept alone, with peft and transformers."""
     text = report.task == "text-classification"
     plan = report.transfer.plan
+    prompt = plan.adapter is not None and plan.adapter.kind.place == "prompt"
+    # A pipeline knows the network with the adapter in it, and the models of peft for prompts.
+    used = "model" if prompt else "model.get_base_model()"
     model = "AutoModelForSequenceClassification" if text else "AutoModelForImageClassification"
     reader, argument = (
         ("AutoTokenizer", "tokenizer") if text else ("AutoImageProcessor", "image_processor")
@@ -62,7 +65,7 @@ def adapter_snippet(report: Report, repository: str | None) -> str:
         "ignore_mismatched_sizes=True\n)\n"
         "model = PeftModel.from_pretrained(network, name)\n"
         f"reader = {reader}.from_pretrained(name)\n"
-        f"classify = pipeline({json.dumps(report.task)}, model=model, {argument}=reader)\n"
+        f"classify = pipeline({json.dumps(report.task)}, model={used}, {argument}=reader)\n"
         f"print(classify({json.dumps('a text to classify' if text else 'picture.png')}))"
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -77,8 +78,6 @@ def save_weights(
         return
     if plan.adapter.is_merged or weights is not None:
         model = deepcopy(model)
-    else:
-        model.peft_config[model.active_adapter].revision = plan.revision
     if weights is not None:
         if plan.adapter.is_merged:
             model.unmerge_adapter()
@@ -86,11 +85,19 @@ def save_weights(
     if plan.adapter.is_merged:
         merge_adapter(model).save_pretrained(folder)  # type: ignore[operator]
         return
+    _name_base(plan, model.peft_config[model.active_adapter])
     with _layers_without_rank():
         model.save_pretrained(folder)
     (folder / "README.md").unlink(missing_ok=True)  # a card of peft without content
     # Classes and sizes of the network, for whoever builds it to put the adapter on.
     model.get_base_model().config.save_pretrained(folder)
+
+
+def _name_base(plan: Plan, config: Any) -> None:
+    """Say on what the adapter goes; a folder `a` by its whole path, lest it pass for a Hub name."""
+    config.revision = plan.revision
+    if os.path.isdir(config.base_model_name_or_path):
+        config.base_model_name_or_path = os.path.abspath(config.base_model_name_or_path)
 
 
 @contextmanager

@@ -75,6 +75,8 @@ def test_what_is_kept_answers_as_it_was_tested(
     if keep == "adapter":
         kept = load_file(tmp_path / "model" / "adapter_model.safetensors")
         assert sum(tensor.nbytes for tensor in kept.values()) == size
+        told = json.loads((tmp_path / "model" / "adapter_config.json").read_text())
+        assert Path(told["base_model_name_or_path"]).is_absolute(), "no name of the Hub"
 
 
 def test_a_run_that_stopped_goes_on_as_one_that_did_not(texts: Setting, tmp_path: Path) -> None:
