@@ -15,11 +15,13 @@ from transformers import AutoConfig, AutoModelForSequenceClassification
 from hf_transfer_plugin.hub import publish
 from hf_transfer_plugin.records import Adapter, Report
 from hf_transfer_plugin.train import run
-from tests.hub_fixtures import REPO, refused
+from tests.hub_fixtures import refused
 from tests.hub_models import make_report
 from tests.hub_server import HubServer
 from tests.train.conftest import texts as texts
 from tests.train.settings import Setting
+
+REPO = "tester/tiny-adapter"
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +34,7 @@ def adapter_dir(texts: Setting, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 def _report(checkpoint: str) -> Report:
-    report = make_report()
+    report = make_report(title="Tiny adapter")
     adapter = Adapter("lora", keep="adapter")
     plan = replace(report.transfer.plan, adapter=adapter, checkpoint=checkpoint)
     return replace(report, results=(replace(report.transfer, plan=plan), *report.controls))
