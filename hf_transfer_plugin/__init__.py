@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 from hf_transfer_plugin.version import __version__
 
 if TYPE_CHECKING:
+    from hf_transfer_plugin.adapt.adapters import apply_adapter, merge_adapter
+    from hf_transfer_plugin.adapt.lora_plus import lora_plus
     from hf_transfer_plugin.adapt.schedules import FreezingSchedule
     from hf_transfer_plugin.alarms import Alarm
     from hf_transfer_plugin.callbacks.complete_checkpoints import last_complete_checkpoint
     from hf_transfer_plugin.callbacks.freezing import FreezingCallback
     from hf_transfer_plugin.callbacks.negative_transfer import NegativeTransferCallback
     from hf_transfer_plugin.callbacks.prefix_caching import PrefixCache, PrefixUse, prefix_cache
+    from hf_transfer_plugin.callbacks.rank_budget import RankBudgetCallback
     from hf_transfer_plugin.command_session import session
     from hf_transfer_plugin.config import RunConfig, load_config
     from hf_transfer_plugin.data import load_data
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
     from hf_transfer_plugin.line import Line
     from hf_transfer_plugin.processes import require_processes
     from hf_transfer_plugin.records import (
+        Adapter,
         Candidate,
         Choice,
         ClassVerdict,
@@ -61,6 +65,7 @@ if TYPE_CHECKING:
     from hf_transfer_plugin.until_settled import judge_until_settled
 
 __all__ = [
+    "Adapter",
     "Against",
     "Alarm",
     "Candidate",
@@ -83,6 +88,7 @@ __all__ = [
     "PlannedLook",
     "PrefixCache",
     "PrefixUse",
+    "RankBudgetCallback",
     "Ranking",
     "Report",
     "Rescue",
@@ -96,6 +102,7 @@ __all__ = [
     "Verdict",
     "__version__",
     "anytime_interval",
+    "apply_adapter",
     "controls",
     "explain",
     "judge",
@@ -107,6 +114,8 @@ __all__ = [
     "layer_profile",
     "load_config",
     "load_data",
+    "lora_plus",
+    "merge_adapter",
     "planned_look",
     "prefix_cache",
     "publish",
@@ -120,12 +129,15 @@ __all__ = [
 ]
 
 _HOMES = {
+    "adapt.adapters": ("apply_adapter", "merge_adapter"),
+    "adapt.lora_plus": ("lora_plus",),
     "adapt.schedules": ("FreezingSchedule",),
     "alarms": ("Alarm",),
     "callbacks.complete_checkpoints": ("last_complete_checkpoint",),
     "callbacks.freezing": ("FreezingCallback",),
     "callbacks.negative_transfer": ("NegativeTransferCallback",),
     "callbacks.prefix_caching": ("PrefixCache", "PrefixUse", "prefix_cache"),
+    "callbacks.rank_budget": ("RankBudgetCallback",),
     "config": ("RunConfig", "load_config"),
     "data": ("load_data",),
     "decide.candidates": ("judge_all",),
@@ -143,6 +155,7 @@ _HOMES = {
     "line": ("Line",),
     "processes": ("require_processes",),
     "records": (
+        "Adapter",
         "Candidate",
         "Choice",
         "ClassVerdict",

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from hf_transfer_plugin.adapt.schedules import FreezingSchedule
+from hf_transfer_plugin.adapter_records import Adapter
 from hf_transfer_plugin.alarms import Watch
 from hf_transfer_plugin.config_values import check_source, check_values, require
 from hf_transfer_plugin.decide.controls import DEFAULT_CONTROLS, controls
@@ -47,6 +48,7 @@ class RunConfig(Record):
         checkpoint: the checkpoint to transfer; without it the best candidate of the ranking.
         candidates: checkpoints to rank; the one to transfer is ranked too.
         schedule: `{name: lp_ft, fraction: 0.3}` or `{phases: [...]}`.
+        adapter: `lora`, or `{name: lora, r: 8, keep: merged}`; see `Adapter`.
         training: keyword arguments of `transformers.TrainingArguments`.
         batch_size: examples per optimizer step, over all processes.
         learning_rates: grid for the transfer; validation chooses.
@@ -89,6 +91,7 @@ class RunConfig(Record):
     revision: str | None = None
     trust_remote_code: bool = False
     schedule: Mapping[str, Any] = field(default_factory=lambda: {"name": "full"})
+    adapter: Adapter | None = None
     training: Mapping[str, Any] = field(default_factory=dict)
     batch_size: int = 32
     learning_rates: tuple[float, ...] = ()
@@ -129,6 +132,7 @@ class RunConfig(Record):
             data=self.data,
             revision=self.revision if self.checkpoint else None,
             schedule=FreezingSchedule.from_config(self.schedule).phases,
+            adapter=self.adapter,
             training=dict(self.training),
             batch_size=self.batch_size,
             learning_rates=self.learning_rates,
@@ -170,6 +174,8 @@ def load_config(
     for key in _DATA:
         if isinstance(data.get(key), str):
             data[key] = {"path": data[key]}
+    if data.get("adapter") is not None:
+        data["adapter"] = Adapter.from_config(data["adapter"]).to_json()
     if task is not None:
         data.setdefault("task", task)
     _check_keys(data, RunConfig)
@@ -239,7 +245,8 @@ def _apply(data: dict[str, Any], override: str) -> None:
     for part in path:
         inner = place.setdefault(part, {})
         if not isinstance(inner, dict):
-            inner = place[part] = {"path": inner} if part in _DATA else {}
+            alone = "path" if part in _DATA else "name" if part == "adapter" else ""
+            inner = place[part] = {alone: inner} if alone and inner is not None else {}
         place = inner
     place[last] = value
 

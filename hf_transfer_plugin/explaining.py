@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from hf_transfer_plugin.adapt.adapter_checks import check_adapter
 from hf_transfer_plugin.adapt.schedule_state import ScheduleState
 from hf_transfer_plugin.adapt.schedules import FreezingSchedule
 from hf_transfer_plugin.checkpoints import Checkpoint
@@ -79,10 +81,16 @@ def _explain_plan(plan: Plan, train_examples: int | None, frozen: tuple[str, boo
     checkpoint = Checkpoint(
         plan.checkpoint, revision=plan.revision, trust_remote_code=plan.trust_remote_code
     )
-    with torch.device("meta"):
-        model = checkpoint.classifier(
+    reads_weights = plan.adapter is not None and plan.adapter.kind.reads_weights
+    with torch.device("cpu" if reads_weights else "meta"):
+        model: nn.Module = checkpoint.classifier(
             plan.task, ["a", "b"], weights="random", image_size=plan.data.image_size
         )
+        if plan.adapter is not None:
+            from hf_transfer_plugin.adapt.adapters import apply_adapter
+
+            check_adapter(plan, model.config)
+            model = apply_adapter(model, plan.adapter)
     training = dict(plan.training)
     if plan.learning_rates:
         training["learning_rate"] = max(plan.learning_rates)
@@ -90,7 +98,12 @@ def _explain_plan(plan: Plan, train_examples: int | None, frozen: tuple[str, boo
     per_epoch = math.ceil(train_examples / plan.batch_size)
     schedule = FreezingSchedule(plan.schedule)
     work = _work(model, plan.data.max_length, plan.data.image_size)
-    return _explain_model(plan.checkpoint, model, schedule, settings, per_epoch, work, frozen)
+    told = _explain_model(plan.checkpoint, model, schedule, settings, per_epoch, work, frozen)
+    ratio = plan.adapter.lora_plus if plan.adapter is not None else None
+    if ratio is None:
+        return told
+    words = f"LoRA+: the B matrices of the adapter train at {ratio:g} times the rates above"
+    return replace(told, findings=(*told.findings, words))
 
 
 def _work(model: nn.Module, tokens: int | None = None, image_size: int | None = None) -> StepWork:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from fnmatch import fnmatch
 from functools import partial
 from os import PathLike
@@ -64,7 +65,8 @@ def publish(
     """
     from huggingface_hub import HfApi
 
-    files: dict[str, str | bytes] = {**_model_files(Path(model_dir))}
+    own = _model_files(Path(model_dir))
+    files: dict[str, str | bytes] = {**own, **_placed_adapter(own, report)}
     _check_arguments(repo_id, attempts)
     secret = _token(token)
     api = HfApi(token=secret, library_name="hf_transfer_plugin", library_version=__version__)
@@ -143,6 +145,28 @@ def _model_files(folder: Path) -> dict[str, str]:
             "processor beside it), then publish that folder",
         )
     return files
+
+
+def _placed_adapter(files: Mapping[str, str], report: Report) -> dict[str, bytes]:
+    """Return the configuration of an adapter, on its checkpoint by the name it has on the Hub."""
+    if "adapter_config.json" not in files:
+        return {}
+    from hf_transfer_plugin.report.names import hub_model, is_local
+
+    config: dict[str, object] = {**_json(files["adapter_config.json"])}
+    base = str(config.get("base_model_name_or_path") or "")
+    if base and not is_local(base):
+        return {}
+    name = hub_model(report.transfer.plan.checkpoint)
+    if name is None:
+        raise HubError(
+            arrived="an adapter of a checkpoint that lies on this machine alone",
+            expected="a checkpoint on the Hub, for without it nobody can load the adapter",
+            action="keep the model merged (adapter: {keep: merged}), or publish the checkpoint "
+            "first and run with its name on the Hub",
+        )
+    text = json.dumps({**config, "base_model_name_or_path": name}, indent=2, sort_keys=True)
+    return {"adapter_config.json": text.encode()}
 
 
 def _folder_problem(folder: Path, files: dict[str, str]) -> str | None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from hf_transfer_plugin.adapter_records import Adapter
 from hf_transfer_plugin.alarms import Alarm, Watch
 from hf_transfer_plugin.data_records import DataSpec, DataSummary, Task
 from hf_transfer_plugin.phases import Choice, Phase, Transition
@@ -18,6 +19,7 @@ from hf_transfer_plugin.serialization import Record
 from hf_transfer_plugin.verdict_records import ClassVerdict, HiddenHarm, Outcome, Stop, Verdict
 
 __all__ = [
+    "Adapter",
     "Alarm",
     "Candidate",
     "Choice",
@@ -52,6 +54,7 @@ class Plan(Record):
         checkpoint: Hub name, local folder, `sample:NAME`, or `baseline:NAME` (no network).
         weights: "random" keeps the architecture and draws new weights.
         schedule: phases of the freezing schedule, first to last.
+        adapter: new parameters on a frozen network; None trains the network itself.
         training: keyword arguments of `transformers.TrainingArguments`.
         batch_size: examples per optimizer step, over all processes and accumulation steps.
         learning_rates: grid tried with the first seed; validation chooses. Empty: the rate in
@@ -73,6 +76,7 @@ class Plan(Record):
     revision: str | None = None
     weights: Literal["pretrained", "random"] = "pretrained"
     schedule: tuple[Phase, ...] = (Phase(train=("*",)),)
+    adapter: Adapter | None = None
     training: Mapping[str, Any] = field(default_factory=dict)
     batch_size: int = 32
     learning_rates: tuple[float, ...] = ()
@@ -144,6 +148,7 @@ class RunResult(Record):
         groups: layer groups that can train, input to head, "base:NAME" (under adapters) among
             them; empty for a baseline.
         transitions: when which of them trained in the run of `best_seed`, first to last.
+        adapter_bytes: size of what is new under the plan's adapter, its head included, in bytes.
     """
 
     plan: Plan
@@ -158,6 +163,7 @@ class RunResult(Record):
     data: str = ""
     groups: tuple[str, ...] = ()
     transitions: tuple[Transition, ...] = ()
+    adapter_bytes: int = 0
 
     def scores(self) -> tuple[float, ...]:
         """Return the judged test metric of each seed."""

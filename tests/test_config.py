@@ -10,6 +10,7 @@ import pytest
 from hf_transfer_plugin import DataSpec, load_config
 from hf_transfer_plugin.config import RunConfig
 from hf_transfer_plugin.errors import ConfigError
+from hf_transfer_plugin.records import Adapter
 from tests.tiny_runs import text_checkpoint, write_config, write_text_folder
 
 
@@ -51,12 +52,20 @@ READ: dict[str, tuple[dict[str, Any], list[str], str, Any]] = {
     "looks": ({"seeds": 5}, ["looks=[2,5]"], "looks", (2, 5)),
     "one look": ({"seeds": None}, ["looks=3"], "looks", (3,)),
     "off, a truth in YAML": ({}, ["watch=off"], "watch", "off"),
+    "an adapter by name": ({"adapter": "lora"}, [], "adapter", Adapter("lora")),
+    "an option behind a name": (
+        {"adapter": "lora"},
+        ["adapter.r=4", "adapter.keep=adapter"],
+        "adapter",
+        Adapter("lora", {"r": 4}, "adapter"),
+    ),
+    "an adapter taken back": ({"adapter": {"name": "ia3"}}, ["adapter="], "adapter", None),
     "last override": ({}, ["batch_size=8", "batch_size=16"], "batch_size", 16),
 }
 
 
 def test_the_table_is_whole() -> None:
-    assert len(READ) == 22
+    assert len(READ) == 25
 
 
 @pytest.mark.parametrize("name", READ)
@@ -112,5 +121,6 @@ def test_repeated_keys_are_found_at_any_depth() -> None:
 
 def test_a_config_is_kept_as_it_was_read() -> None:
     keys = {"schedule": {"name": "lp_ft", "fraction": 0.3}, "candidates": ["a/b"], "processes": 1}
+    keys["adapter"] = {"name": "dora", "r": 4, "lora_plus": 16}
     config = load_config(write_config(Path("c.yaml"), **keys))
     assert RunConfig.load(config.save("config.json")) == config

@@ -10,6 +10,7 @@ import pytest
 from transformers import TrainerCallback, TrainingArguments
 
 from hf_transfer_plugin import (
+    Adapter,
     DataSpec,
     Explanation,
     FreezingCallback,
@@ -146,6 +147,26 @@ def test_a_plan_is_explained_from_its_data_without_its_weights(plan: Plan) -> No
     assert told.phases[0].trainable_parameters == 33 * 32 + 33 * 2
     assert told.phases[0].peak_rate == 1e-2
     assert told.phases[1].trainable_parameters == told.parameters
+
+
+def test_the_weights_of_an_adapter_are_counted(plan: Plan) -> None:
+    (Path(plan.checkpoint) / "model.safetensors").unlink()
+    bare = explain(plan, train_examples=40)
+    adapter = Adapter("lora", {"r": 4}, lora_plus=16.0)
+    told = explain(replace(plan, adapter=adapter), train_examples=40)
+    layer = 4 * 4 * (32 + 32) + 2 * 4 * (32 + 64)
+    pooler, head = 4 * (32 + 32), 33 * 2
+    assert [phase.trainable_parameters for phase in told.phases] == [
+        pooler + head,
+        2 * layer + pooler + head,
+    ]
+    # peft trains a copy of the head.
+    assert told.parameters == bare.parameters + 2 * layer + pooler + head
+    assert told.phases[1].optimizer_mib < bare.phases[1].optimizer_mib
+    assert told.phases[1].relative_cost < 1.0
+    assert "at 16 times the rates above" in told.findings[-1]
+    boft = explain(replace(plan, adapter=Adapter("boft")), train_examples=40)
+    assert boft.phases[1].trainable_parameters > head, "this one needs values to be attached"
 
 
 # name -> (what changes in the plan, error, fragments)

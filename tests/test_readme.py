@@ -11,14 +11,21 @@ import torch
 import yaml
 from transformers import BertForSequenceClassification, TrainingArguments
 
-from hf_transfer_plugin import FreezingSchedule, NegativeTransferCallback, load_config
+from hf_transfer_plugin import (
+    Adapter,
+    FreezingSchedule,
+    NegativeTransferCallback,
+    load_config,
+)
 from hf_transfer_plugin.adapt.named_schedules import NAMES
+from hf_transfer_plugin.adapter_kinds import KINDS
 from hf_transfer_plugin.alarms import AlarmAction, AlarmKind
 from hf_transfer_plugin.cli import app
 from tests.callbacks.tiny import bert_config, examples, tensors
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+ADAPTERS = (ROOT / "docs" / "adapters.md").read_text(encoding="utf-8")
 PREFIX = (ROOT / "docs" / "prefix.md").read_text(encoding="utf-8")
 VERDICT = (ROOT / "docs" / "verdict.md").read_text(encoding="utf-8")
 WATCH = (ROOT / "docs" / "negative_transfer.md").read_text(encoding="utf-8")
@@ -101,6 +108,22 @@ def test_the_schedules_of_the_cards(tmp_path: Path) -> None:
     schedule = FreezingSchedule.from_config(yaml.safe_load(text)["schedule"])
     assert len(schedule.phases) == 8 and schedule.phases[2].curve == "slanted_triangular"
     assert set(re.findall(r"^\| `(\w+)\(", SCHEDULES, re.MULTILINE)) == set(NAMES)
+
+
+def test_the_adapters_of_the_cards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (code,) = _blocks("python", ADAPTERS)
+    model = BertForSequenceClassification(bert_config())
+    args = TrainingArguments(str(tmp_path), max_steps=4, use_cpu=True, disable_tqdm=True)
+    shown: dict[str, object] = {"model": model, "args": args, "train": examples(model)}
+    exec(code, shown)
+    assert Path("adapter/adapter_model.safetensors").is_file()
+    assert type(shown["network"]) is BertForSequenceClassification
+    for text in _blocks("yaml", ADAPTERS):
+        config = yaml.safe_load(text)
+        assert Adapter.from_config(config["adapter"]).name == "lora"
+        FreezingSchedule.from_config(config.get("schedule", {"name": "full"}))
+    assert set(re.findall(r"^\| `(\w+)` \| [A-Zp]", ADAPTERS, re.MULTILINE)) == set(KINDS)
 
 
 def test_every_command_named_exists() -> None:

@@ -12,7 +12,14 @@ from hf_transfer_plugin.adapt.weight_averages import greedy_soup, interpolated, 
 from hf_transfer_plugin.data import TargetData
 from hf_transfer_plugin.decide.gate import jackknife_scores
 from hf_transfer_plugin.decide.rates import ENOUGH_RATES
-from hf_transfer_plugin.ladder.rung_plans import is_lp_ft, is_probe, lp_ft_plan, probe_plan
+from hf_transfer_plugin.ladder.rung_plans import (
+    adapter_plan,
+    is_adapter_only,
+    is_lp_ft,
+    is_probe,
+    lp_ft_plan,
+    probe_plan,
+)
 from hf_transfer_plugin.ladder.seed_models import SeedModels
 from hf_transfer_plugin.records import Plan, RunResult
 from hf_transfer_plugin.rescue_records import RungName
@@ -135,8 +142,15 @@ def _greedy_soup(ground: Ground) -> Tried | str:
     return Tried(result, ends.models, lambda _: mixed(members), chosen, shared=True)
 
 
-def _adapter_only(_: Ground) -> Tried | str:
-    return "run trains no adapters yet"
+def _adapter_only(ground: Ground) -> Tried | str:
+    """Train LoRA and the head on the frozen backbone, which cannot forget the source.
+
+    References:
+        Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models" (2021).
+    """
+    if is_adapter_only(ground.plan) and len(ground.plan.learning_rates) >= ENOUGH_RATES:
+        return "the transfer is this adapter already, and its rate was tuned"
+    return _trained(ground, adapter_plan(ground.plan))
 
 
 def _frozen_probe(ground: Ground) -> Tried | str:

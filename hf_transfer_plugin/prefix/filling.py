@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from hf_transfer_plugin.layer_wrappers import loaded
 from hf_transfer_plugin.prefix.cut import Cut, Tap, capture, fed
 from hf_transfer_plugin.prefix.folded_norms import folded_norms
 from hf_transfer_plugin.prefix.leaf_shapes import BatchSize
@@ -205,7 +206,7 @@ def _channels_last(
     weights = [
         part.weight
         for path in paths
-        for part in units.modules[path].modules()
+        for part in _without_adapters(units.modules[path])
         if isinstance(part, nn.Conv2d) and part.weight.is_contiguous()
     ]
     before = [weight.data for weight in weights]
@@ -216,3 +217,11 @@ def _channels_last(
     finally:
         for weight, data in zip(weights, before, strict=True):
             weight.data = data
+
+
+def _without_adapters(module: nn.Module) -> Iterator[nn.Module]:
+    """Yield a module and all within it, save what adapters are on: peft relies on its layout."""
+    if not isinstance(module, loaded("peft.tuners.tuners_utils", "BaseTunerLayer")):
+        yield module
+        for child in module.children():
+            yield from _without_adapters(child)

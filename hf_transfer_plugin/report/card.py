@@ -8,6 +8,11 @@ from urllib.parse import urlsplit
 
 from hf_transfer_plugin.records import Report
 from hf_transfer_plugin.report import markdown
+from hf_transfer_plugin.report.adapter_words import (
+    adapter_sentences,
+    adapter_snippet,
+    is_kept_alone,
+)
 from hf_transfer_plugin.report.alarms import alarm_sentences
 from hf_transfer_plugin.report.canvas import Chart
 from hf_transfer_plugin.report.evidence import class_rows, kept_seed, spread
@@ -78,6 +83,7 @@ def model_card(report: Report, charts: Mapping[str, Chart], model_url: str | Non
             data_totals=dict(zip(data.head[1:], data.rows[-1][1:], strict=True)),
             warnings=report.data.warnings,
             how=how_sentences(report),
+            adapter=adapter_sentences(report),
             snippet=_snippet(report, repository),
             charts=charts,
             command=report.command,
@@ -163,6 +169,8 @@ def _limits(report: Report) -> list[str]:
 
 
 def _snippet(report: Report, repository: str | None) -> str:
+    if is_kept_alone(report):
+        return adapter_snippet(report, repository)
     example = "a text to classify" if report.task == "text-classification" else "picture.png"
     note = "" if repository else "  # the folder beside this file, or its name on the Hub"
     return (

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from hf_transfer_plugin.records import Report
+from hf_transfer_plugin.report.adapter_words import is_kept_alone
 from hf_transfer_plugin.report.evidence import kept_seed
 from hf_transfer_plugin.report.names import display_name, hub_dataset, hub_model, one_line
 
@@ -37,11 +38,13 @@ def card_metadata(report: Report, repository: str | None) -> ModelCardData:
     plan = report.transfer.plan
     dataset = hub_dataset(plan.data.path)
     base = hub_model(plan.checkpoint) if plan.weights == "pretrained" else None
+    relation = "adapter" if base and is_kept_alone(report) else None
     results = _eval_results(report)
     fields: dict[str, Any] = {
         "base_model": base,
+        "base_model_relation": relation,
         "datasets": [dataset] if dataset else None,
-        "library_name": "transformers",
+        "library_name": "peft" if is_kept_alone(report) else "transformers",
         "license": report.licenses.get("checkpoint"),
         "metrics": list(dict.fromkeys(result.metric_type for result in results)) or None,
         "pipeline_tag": report.task,

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from hf_transfer_plugin.records import Report
+from hf_transfer_plugin.report.adapter_words import adapter_sentences
 from hf_transfer_plugin.report.alarms import alarm_sentences
 from hf_transfer_plugin.report.canvas import Chart
 from hf_transfer_plugin.report.harm_rows import class_cells, hidden_cells, hidden_sentence
@@ -95,6 +96,7 @@ def html_page(report: Report, charts: Mapping[str, Chart], model_url: str | None
             score=f"Test {metric_name(verdict.metric)} of transfer: "
             f"{mean_words(transfer, verdict.confidence)} ({_seed_words(len(transfer.seeds))}).",
             how=how_sentences(report),
+            adapter=adapter_sentences(report),
             phases=len(transfer.plan.schedule),
             basis=basis_words(verdict),
             hidden=hidden_sentence(report),

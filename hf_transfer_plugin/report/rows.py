@@ -142,6 +142,9 @@ def how_sentences(report: Report) -> list[str]:
     """Return HOW in plain words: schedule, share of weights that train, learning rate."""
     transfer = report.transfer
     sentences = schedule_words(transfer.plan.schedule)
+    if transfer.plan.adapter is not None:
+        name = one_line(transfer.plan.adapter.name)
+        sentences.insert(0, f"An adapter ({name}) is put on the network; layers mean its parts.")
     if transfer.parameters:
         share = transfer.trainable_parameters / transfer.parameters
         sentences.append(

@@ -202,6 +202,7 @@ def _extended(
         data=data.summary.fingerprint,
         groups=trained.groups,
         transitions=done.transitions if done and not is_best else trained.transitions,
+        adapter_bytes=trained.adapter_bytes,
     )
 
 

@@ -29,6 +29,14 @@ from hf_transfer_plugin.metrics import METRICS, classification_metrics
 from hf_transfer_plugin.processes import of_first, wait_for_all
 from hf_transfer_plugin.records import CurvePoint, Plan, SeedResult, Transition
 from hf_transfer_plugin.terminal import progress
+from hf_transfer_plugin.train.adapting import (
+    adapted,
+    adapter_bytes,
+    adapter_callbacks,
+    merge,
+    optimizer_of,
+    save_weights,
+)
 from hf_transfer_plugin.train.against import Against
 from hf_transfer_plugin.train.answers import Answers
 from hf_transfer_plugin.train.arguments import training_arguments
@@ -49,6 +57,7 @@ class Trained:
         transitions: when which of them trained.
         save: writes model and processor into a folder.
         save_start: the same with the weights of the first step of the last phase, if kept.
+        adapter_bytes: size of adapter and head; 0 without adapter.
     """
 
     result: SeedResult
@@ -58,6 +67,7 @@ class Trained:
     transitions: tuple[Transition, ...]
     save: Callable[[Path], None]
     save_start: Callable[[Path], None] | None = None
+    adapter_bytes: int = 0
 
 
 def prepare(
@@ -101,39 +111,49 @@ def train_once(
         image_size=plan.data.image_size,
         pad_token_id=getattr(prepared.processor, "pad_token_id", None),
     )
-    if plan.task == "image-classification":
+    reads_weights = plan.adapter is not None and plan.adapter.kind.reads_weights
+    if plan.task == "image-classification" and not reads_weights:
         model.to(memory_format=torch.channels_last)  # type: ignore[call-arg]
+    model = adapted(plan, model)
     freezing = FreezingCallback(FreezingSchedule(plan.schedule))
     last_phase = LastPhaseStart(model, freezing) if keep_start else None
     with _scratch() as scratch:
-        arguments = training_arguments(plan, seed, learning_rate, scratch)
-        watch = watching(plan, arguments, against or Against())
+        args = training_arguments(plan, seed, learning_rate, scratch)
+        watch = watching(plan, args, against or Against())
         trainer = Trainer(
             model=model,
-            args=arguments,
+            args=args,
             train_dataset=prepared.splits["train"],
             eval_dataset=prepared.splits["validation"],
             data_collator=prepared.collate,
             compute_metrics=_metrics,
-            callbacks=[freezing, *watch, *([last_phase] if last_phase else [])],
+            callbacks=[
+                freezing,
+                *watch,
+                *([last_phase] if last_phase else []),
+                *adapter_callbacks(plan),
+            ],
+            optimizer_cls_and_kwargs=optimizer_of(plan, args),
         )
         trainer.remove_callback(PrinterCallback)
         cached = prefix_cache(trainer) if plan.prefix_cache else None
         with progress(f"{plan.name}, seed {seed}") as move:
             trainer.add_callback(ProgressBarCallback(move, plan.metric))
             trainer.train()
+        parameters = sum(parameter.numel() for parameter in model.parameters())
+        size = adapter_bytes(plan, model)
+        merge(plan, model)
         alarms = tuple(alarm for each in watch for alarm in each.alarms)
         result = _result(plan, seed, trainer, prepared, start, alarms)
         if cached is not None:
             cached.remove()
 
     def save(folder: Path, weights: dict[str, torch.Tensor] | None = None) -> None:
-        model.to(memory_format=torch.contiguous_format)  # type: ignore[call-arg]
+        model.to(memory_format=torch.contiguous_format)
         with without_bars():
-            model.save_pretrained(folder, state_dict=weights)
+            save_weights(plan, model, folder, weights)
         prepared.processor.save_pretrained(folder)
 
-    parameters = sum(parameter.numel() for parameter in model.parameters())
     return Trained(
         result=result,
         trainable_parameters=freezing.trainable_parameters,
@@ -142,6 +162,7 @@ def train_once(
         transitions=tuple(freezing.transitions),
         save=save,
         save_start=partial(save, weights=last_phase.weights) if last_phase else None,
+        adapter_bytes=size,
     )
 
 

@@ -61,7 +61,7 @@ def test_it_stops_at_the_first_rung_that_validation_accepts(open_line: Opening) 
     assert "## Rescue" in (line.folder / "README.md").read_text()
 
 
-@pytest.mark.parametrize(("rejected", "rungs"), [(0, 1), (1, 2), (2, 3), (3, 5)])
+@pytest.mark.parametrize(("rejected", "rungs"), [(0, 1), (1, 2), (2, 3), (3, 4), (4, 5)])
 def test_the_written_model_gives_the_predictions_of_the_record(
     rejected: int, rungs: int, open_line: Opening, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -86,8 +86,7 @@ def test_when_nothing_is_accepted_the_control_is_returned(
     line = open_line()
     found = rescue(line)
     assert [each.name for each in found.rungs] == ORDER
-    assert found.rungs[3].why == "skipped: run trains no adapters yet"
-    assert not found.rungs[3].validation
+    assert len(found.rungs[3].validation) == 3 and found.rungs[3].why.startswith("lower end")
     assert (found.rungs[-1].difference, found.verdict, found.kept_seed) == (0.0, None, None)
     assert not (line.folder / "rescued").exists(), "the majority has no weights"
 

@@ -9,9 +9,16 @@ import torch
 
 from hf_transfer_plugin import FreezingSchedule, Plan
 from hf_transfer_plugin.ladder import rungs
-from hf_transfer_plugin.ladder.rung_plans import is_lp_ft, is_probe, lp_ft_plan, probe_plan
+from hf_transfer_plugin.ladder.rung_plans import (
+    adapter_plan,
+    is_adapter_only,
+    is_lp_ft,
+    is_probe,
+    lp_ft_plan,
+    probe_plan,
+)
 from hf_transfer_plugin.ladder.rungs import RUNGS, Ground, Tried
-from hf_transfer_plugin.records import DataSpec
+from hf_transfer_plugin.records import Adapter, DataSpec
 from tests.train.conftest import images as images
 from tests.train.settings import Setting
 
@@ -50,6 +57,22 @@ def test_a_probe_is_tried_again_unless_its_rate_was_tuned() -> None:
     assert is_probe(plan) and is_probe(probe_plan(plan))
     ground = Ground(plan, None, Path())  # type: ignore[arg-type]
     assert "its rate was tuned" in str(RUNGS["frozen-probe"](ground))
+
+
+def test_the_adapter_has_rates_of_its_own_and_is_not_tried_twice() -> None:
+    plan = adapter_plan(_plan(FreezingSchedule.lp_ft()))
+    assert plan.adapter == Adapter("lora", {"r": 8}, keep="merged") and is_adapter_only(plan)
+    assert [phase.train for phase in plan.schedule] == [("*",)]
+    assert plan.learning_rates == (1e-4, 3e-4, 1e-3, 3e-3)
+    of_probe = adapter_plan(_plan(FreezingSchedule.linear_probe()))
+    assert of_probe.learning_rates == (1e-5, 1e-4, 1e-3, 1e-2)
+    given = Adapter.from_config({"name": "lora", "r": 4, "keep": "adapter"})
+    of_adapter = _plan(FreezingSchedule.full(), adapter=given)
+    assert not is_adapter_only(of_adapter) and lp_ft_plan(of_adapter).adapter is None
+    assert adapter_plan(of_adapter).learning_rates == (3e-5, 1e-4, 3e-4)
+    assert probe_plan(of_adapter).adapter is None and not is_lp_ft(of_adapter)
+    ground = Ground(plan, None, Path())  # type: ignore[arg-type]
+    assert "is this adapter already" in str(RUNGS["adapter-only"](ground))
 
 
 def test_the_ends_of_the_line_are_the_models_that_were_measured(
