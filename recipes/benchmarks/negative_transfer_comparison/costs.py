@@ -5,14 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
+from typing import Protocol
 
-from hf_transfer_plugin.records import Outcome, Verdict
-from negative_transfer_comparison.judged import JudgedPair, verdict_of
+from hf_transfer_plugin import planned_look
+from hf_transfer_plugin.records import Outcome
+from negative_transfer_comparison.judged import MARGIN, JudgedPair, verdict_of
 
-__all__ = ["Cost", "Stop", "cost_of", "fixed", "until_settled"]
+__all__ = ["Cost", "Stop", "at_looks", "cost_of", "fixed", "until_settled"]
 
-#: Pair -> paired seeds that were trained, and the verdict then.
-Stop = Callable[[JudgedPair], tuple[int, Verdict]]
+
+class Decision(Protocol):
+    """What is known when no further seed is trained."""
+
+    @property
+    def outcome(self) -> Outcome: ...
+
+    @property
+    def lower(self) -> float: ...
+
+
+#: Pair -> paired seeds that were trained, and what is decided then.
+Stop = Callable[[JudgedPair], tuple[int, Decision]]
 
 
 @dataclass(frozen=True)
@@ -39,7 +52,7 @@ def cost_of(stop: Stop, pairs: Sequence[JudgedPair]) -> Cost:
     return Cost(
         fmean(used / each.verdict.seeds for (used, _), each in zip(found, pairs, strict=True)),
         fmean(early.outcome == full.outcome for early, full in both),
-        fmean(early.go == full.go for early, full in both),
+        fmean((early.lower > -MARGIN) == full.go for early, full in both),
         fmean(early.outcome == _OPPOSITE.get(full.outcome) for early, full in both),
     )
 
@@ -50,7 +63,7 @@ _OPPOSITE: dict[Outcome, Outcome] = {"helped": "harmed", "harmed": "helped"}
 def fixed(seeds: int) -> Stop:
     """Return the verdict of the first seeds, judged once."""
 
-    def stop(pair: JudgedPair) -> tuple[int, Verdict]:
+    def stop(pair: JudgedPair) -> tuple[int, Decision]:
         return seeds, verdict_of(pair.transfer[:seeds], pair.control[:seeds])
 
     return stop
@@ -59,12 +72,27 @@ def fixed(seeds: int) -> Stop:
 def until_settled(first: int) -> Stop:
     """Return a look after every seed from the first one on, with the anytime-valid interval."""
 
-    def stop(pair: JudgedPair) -> tuple[int, Verdict]:
+    def stop(pair: JudgedPair) -> tuple[int, Decision]:
         for seeds in range(first, pair.verdict.seeds + 1):
             sides = pair.transfer[:seeds], pair.control[:seeds]
             verdict = verdict_of(*sides, sequential=True)
             if verdict.outcome != "inconclusive":
                 break
         return seeds, verdict
+
+    return stop
+
+
+def at_looks(*looks: int) -> Stop:
+    """Return looks at planned numbers of seeds, stopped when settled or futile."""
+
+    def stop(pair: JudgedPair) -> tuple[int, Decision]:
+        sides = zip(pair.transfer, pair.control, strict=True)
+        differences = [transfer.test - control.test for transfer, control in sides]
+        for seeds in looks:
+            look = planned_look(differences[:seeds], looks, margin=MARGIN)
+            if look.stop:
+                break
+        return seeds, look
 
     return stop

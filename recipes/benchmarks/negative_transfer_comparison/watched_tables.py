@@ -9,7 +9,7 @@ from math import isnan
 from measured.table import Table
 from tuning.lines import Lines
 
-from negative_transfer_comparison.costs import Stop, cost_of, fixed, until_settled
+from negative_transfer_comparison.costs import Stop, at_looks, cost_of, fixed, until_settled
 from negative_transfer_comparison.during import PATIENCE, SHARES, heard_at
 from negative_transfer_comparison.judged import MARGIN, JudgedPair
 from negative_transfer_comparison.rescued import RescuedPair, rescued_pairs
@@ -53,13 +53,16 @@ def costs_table(kind: str, pairs: Sequence[JudgedPair]) -> Table:
         "5 seeds, judged once": fixed(5),
         "a look after every seed, anytime-valid": until_settled(2),
     }
+    seeds = min(each.verdict.seeds for each in pairs)
+    for looks in ((3, 5, 10), (2, 3, 5, 10), (2, 4, 10)):
+        if looks[-1] == seeds:
+            ways[f"planned looks at {', '.join(map(str, looks))}"] = at_looks(*looks)
     rows = []
     for name, stop in ways.items():
         cost = cost_of(stop, pairs)
         rows.append(
             (name, *map(share_of, (cost.share, cost.same, cost.same_go)), f"{cost.opposite:.3f}")
         )
-    seeds = max(each.verdict.seeds for each in pairs)
     title = f"A verdict against all {seeds} seeds at once, {len(pairs)} pairs: {kind}"
     heads = ("way", "share of the cost", "same outcome", "same go", "opposite")
     return Table(title, heads, tuple(rows))
