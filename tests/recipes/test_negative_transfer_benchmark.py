@@ -45,7 +45,7 @@ def test_two_sources_of_few_pictures(tmp_path: Path, measure: Callable[..., str]
     out = tmp_path / "results.jsonl"
     few = ("--targets", "digits/usps", "--sources", *SOURCES, "--sizes", "16", "--seeds", "2")
     rows = ("--source-rows", "16", "--validation-rows", "6", "--test-rows", "10")
-    small = ("--steps", "2", "--image-rates", "1e-3", "3e-3", "--threads", "1")
+    small = ("--steps", "2", "--image-rates", "1e-3", "3e-3", "--threads", "1", "--rescues", "1")
     arguments = (*few, *rows, *small, "--data", str(tmp_path / "data"), "--out", str(out))
     said = measure(*arguments)
     assert "2 pairs of a source and a target in a size, 2 seeds" in said
@@ -59,12 +59,15 @@ def test_two_sources_of_few_pictures(tmp_path: Path, measure: Callable[..., str]
     place = ("training", "digits/usps", "16")
     assert list(found)[:6] == [(*place, *each) for each in grid]
     assert [(key[3], key[5]) for key in list(found)[6:9]] == [(arm, "1") for arm in arms]
-    (last,) = list(found)[9:]
-    assert last == ("forecast", "digits/usps", "16")
-    forecasts = found[last]["forecasts"]
+    assert [step for step, *_ in found[list(found)[0]]["curve"]] == [1, 2]
+    forecast, rescue = list(found)[9:]
+    assert forecast == ("forecast", "digits/usps", "16")
+    forecasts = found[forecast]["forecasts"]
     assert {name: list(each) for name, each in forecasts.items()} == {
         name: ["random", "pixels"] for name in SOURCES
     }
+    assert rescue[:3] == ("rescue", "digits/usps", "16") and rescue[3] in SOURCES
+    assert found[rescue]["go"] or found[rescue]["rungs"]
 
     with out.open("a") as file:
         file.write('{"key": ["training", "dig')
@@ -72,6 +75,7 @@ def test_two_sources_of_few_pictures(tmp_path: Path, measure: Callable[..., str]
     assert [json.loads(line) for line in out.read_text().splitlines()] == stored
     table = measure("--table", "--out", str(out))
     assert "| digits/usps | 16 |" in table and "Words of the forecast, 2 pairs" in table
+    assert "Where the rescue ended" in table
     with pytest.raises(ValueError, match="give another --out"):
         measure(*arguments, "--epochs", "3")
 
@@ -82,11 +86,17 @@ def _lines(path: Path, accuracies: dict[str, list[float]], forecasts: dict[str, 
 
     lines = Lines(path, ENVIRONMENT)
     for arm, values in accuracies.items():
-        lines.add(_key(arm, 0.1, 0), {"validation": 0.1, "test": 1.0})
+        lines.add(_key(arm, 0.1, 0), {"validation": 0.1, "test": 1.0, "curve": _curve(1.0)})
         for seed, value in enumerate(values):
-            lines.add(_key(arm, 0.2, seed), {"validation": 0.2, "test": value})
+            found = {"validation": 0.2, "test": value, "curve": _curve(value)}
+            lines.add(_key(arm, 0.2, seed), found)
     lines.add(("forecast", "digits/usps", "50"), {"forecasts": forecasts})
     return lines
+
+
+def _curve(end: float) -> list[list[float]]:
+    """Return 20 evaluations that climb to a value, as the callback saw them."""
+    return [[step, end * step / 20, 1.0, 0.5, 0.7, 0.5, 0.7] for step in range(1, 21)]
 
 
 def _key(arm: str, rate: float, seed: int) -> tuple[str, ...]:
@@ -114,12 +124,70 @@ def test_pairs_are_judged_at_the_rate_that_validation_chose(modules: None, tmp_p
     }
     assert found["mnist"].verdict.seeds == 3
     assert found["mnist"].verdict.difference == pytest.approx(0.2)
-    truth, counts, words, order = tables(lines)
+    truth, counts, words, order, during, costs = tables(lines)
     assert truth.rows == (("digits/usps", "50", "+20.0 +", "-20.0 -"),)
     assert counts.rows[0] == ("all", "2", "1", "1", "0", "0")
     assert words.rows[0] == ("expected to help, against random", "1", "1.00", "1.00", "0")
     assert words.rows[2] == ("no forecast, against random", "0", "-", "-", "-")
     assert [row[1] for row in order.rows] == ["1.00", "1.00", "0.50"]
+    # Of the two pairs one harmed; its curve is below the control's by more than 1 point from the
+    # second evaluation on, so the third in a row comes with the fourth: after 10 %, before 25 %.
+    assert [row[0] for row in during.rows] == ["10%", "25%", "50%", "100%"]
+    assert [row[3:] for row in during.rows[:2]] == [
+        ("0.00", "-", "-", "0.00"),
+        ("0.50", "1.00", "0.00", "1.00"),
+    ]
+    assert costs.rows[0][0] == "a look after every seed, anytime-valid"
+
+
+def test_rescues_beside_the_better_side(modules: None, tmp_path: Path) -> None:
+    from negative_transfer_comparison.tables import tables
+
+    accuracies = {
+        "scratch resnet": [0.5, 0.52, 0.51],
+        "mnist": [0.6, 0.7, 0.4],
+        "noise": [0.3, 0.31, 0.32],
+    }
+    lines = _lines(tmp_path / "lines.jsonl", accuracies, {})
+    begun = {"go": False, "transfer": 0.3, "control": 0.5, "outcome": "harmed"}
+    rescued = {**begun, "rung": "lp-ft", "rescued": [0.48, -0.1, 0.1]}
+    lines.add(("rescue", "digits/usps", "50", "noise"), rescued)
+    returned = {**begun, "outcome": "inconclusive", "rung": "return-control", "rescued": None}
+    lines.add(("rescue", "digits/usps", "50", "mnist"), returned)
+    table = tables(lines)[-1]
+    ended = "return-control 1, lp-ft 1"
+    assert table.rows[0] == ("all", "2", "0.50", "0.00", "-1.0", "-2.0", ended)
+    assert [row[0] for row in table.rows[1:]] == ["transfer inconclusive", "transfer harmed"]
+
+
+def test_curves_of_who_knew(modules: None, tmp_path: Path) -> None:
+    from negative_transfer_comparison.judged import judged_pairs
+    from negative_transfer_comparison.roc_picture import roc_picture
+
+    accuracies = {
+        "scratch resnet": [0.5, 0.52, 0.51],
+        "mnist": [0.7, 0.71, 0.72],
+        "noise": [0.3, 0.31, 0.32],
+    }
+    pairs = judged_pairs(_lines(tmp_path / "lines.jsonl", accuracies, {}))
+    assert roc_picture(pairs).startswith(b"\x89PNG")
+
+
+def test_ways_to_a_verdict(modules: None, tmp_path: Path) -> None:
+    from negative_transfer_comparison.costs import at_looks, cost_of, fixed
+    from negative_transfer_comparison.judged import judged_pairs
+
+    noise = np.random.default_rng(0).normal(0, 0.005, (3, 10))
+    accuracies = {
+        "scratch resnet": (0.5 + noise[0]).tolist(),
+        "mnist": (0.7 + noise[1]).tolist(),
+        "noise": (0.5 + noise[2]).tolist(),
+    }
+    pairs = judged_pairs(_lines(tmp_path / "lines.jsonl", accuracies, {}))
+    clear = [each for each in pairs if each.source == "mnist"]
+    assert cost_of(at_looks(3, 5, 10), clear).share == pytest.approx(0.3)
+    assert cost_of(fixed(10), pairs).same == 1.0
+    assert cost_of(fixed(5), pairs).share == pytest.approx(0.5)
 
 
 def test_quality_of_a_forecast(modules: None) -> None:
@@ -140,9 +208,9 @@ def test_no_source_saw_the_labels_of_its_target(modules: None) -> None:
 
     left = {target: set(EVERY) - set(counted(target, list(EVERY))) for target in TARGETS}
     images = {name for name, source in EVERY.items() if source.kind == "images"}
-    assert left["digits/mnist"] & images == {"mnist"}
-    assert left["pacs/sketch"] & images == {"sketch"}
-    assert left["pacs/photo"] & images == {"photo"}
+    assert left["digits/mnist"] & images == {"mnist", "mnist-frozen"}
+    assert left["pacs/sketch"] & images == {"sketch", "sketch-frozen"}
+    assert left["pacs/photo"] & images == {"photo", "photo-frozen"}
     assert not left["pacs/cartoon"] & images and left["cr"] == images
     sizes = [(each.target, each.rows) for each in places_of(["pacs/photo"], ["mnist"], [50, 5000])]
     assert sizes == [("pacs/photo", 50)]

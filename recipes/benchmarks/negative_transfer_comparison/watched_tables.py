@@ -48,12 +48,11 @@ def during_tables(kind: str, pairs: Sequence[JudgedPair]) -> list[Table]:
 
 def costs_table(kind: str, pairs: Sequence[JudgedPair]) -> Table:
     """Return what ways to a verdict cost, and how often they decide as all seeds do."""
-    ways: dict[str, Stop] = {
-        "3 seeds, judged once": fixed(3),
-        "5 seeds, judged once": fixed(5),
-        "a look after every seed, anytime-valid": until_settled(2),
-    }
     seeds = min(each.verdict.seeds for each in pairs)
+    ways: dict[str, Stop] = {
+        f"{count} seeds, judged once": fixed(count) for count in (3, 5) if count < seeds
+    }
+    ways["a look after every seed, anytime-valid"] = until_settled(2)
     for looks in ((3, 5, 10), (2, 3, 5, 10), (2, 4, 10)):
         if looks[-1] == seeds:
             ways[f"planned looks at {', '.join(map(str, looks))}"] = at_looks(*looks)
