@@ -16,7 +16,7 @@ from hf_transfer_plugin.data import load_data
 from hf_transfer_plugin.data.permuting import permuted_labels
 from hf_transfer_plugin.errors import ConfigError
 from hf_transfer_plugin.source_records import PermutedSource
-from hf_transfer_plugin.train import training
+from tests.stopped_runs import record_trainings
 from tests.tiny_runs import (
     image_checkpoint,
     offline_cache,
@@ -60,24 +60,10 @@ def test_labels_are_handed_around_and_class_counts_stay() -> None:
     assert set(zip(measured["text"], measured["label"], strict=True)) <= pairs
 
 
-def _killed_at(call: int, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
-    """Let the training with this number be killed, once; return the list of all trainings."""
-    real, calls = training.train_once, list[tuple[str, int]]()
-
-    def train_once(plan: Any, seed: int, *rest: Any) -> Any:
-        calls.append((plan.name, seed))
-        if len(calls) == call:
-            raise KeyboardInterrupt
-        return real(plan, seed, *rest)
-
-    monkeypatch.setattr(training, "train_once", train_once)
-    return calls
-
-
 def test_texts_killed_and_gone_on(monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_config(Path("c.yaml"), **KEYS)
     fit = "fit of permuted labels"
-    calls = _killed_at(2, monkeypatch)
+    calls = record_trainings(monkeypatch, stop_at=2)
     with pytest.raises(KeyboardInterrupt):
         Line(load_config(path)).judge()
     assert not Path("run/sources/permuted").exists()

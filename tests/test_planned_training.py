@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,10 @@ from hf_transfer_plugin.errors import ConfigError
 from hf_transfer_plugin.look_records import Looks
 from hf_transfer_plugin.planned_training import train_to_looks
 from hf_transfer_plugin.records import DataSpec, Plan
-from hf_transfer_plugin.train import training
 from hf_transfer_plugin.until_settled import judge_until_settled
 from tests.decide.results import result
 from tests.decide.test_look_verdicts import NOISY, SAME, TRANSFER, WORSE
+from tests.stopped_runs import record_trainings, stored_seeds
 from tests.tiny_runs import offline_cache, text_checkpoint, write_config, write_text_folder
 
 CONFIG = "config.yaml"
@@ -100,25 +100,6 @@ def texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-def _seeds(name: str) -> list[int]:
-    return [each.seed for each in RunResult.load(Path("run") / "results" / f"{name}.json").seeds]
-
-
-def _trained(monkeypatch: pytest.MonkeyPatch, stop_at: int | None = None) -> list[int]:
-    """Record the seeds that train; stop where told to."""
-    real: Callable[..., Any] = training.train_once
-    calls: list[int] = []
-
-    def count(plan: Plan, seed: int, *given: Any) -> Any:
-        calls.append(seed)
-        if len(calls) == stop_at:
-            raise KeyboardInterrupt
-        return real(plan, seed, *given)
-
-    monkeypatch.setattr(training, "train_once", count)
-    return calls
-
-
 @pytest.mark.usefixtures("texts")
 def test_a_line_that_was_killed_goes_on_to_the_same_verdict(
     monkeypatch: pytest.MonkeyPatch,
@@ -126,13 +107,13 @@ def test_a_line_that_was_killed_goes_on_to_the_same_verdict(
     whole = Line(load_config(CONFIG, ["run_folder=whole"])).judge()
     assert whole.stop is not None and whole.outcome == "equivalent"
     assert (whole.stop.reason, whole.stop.seeds, whole.seeds) == ("settled", 4, 4)
-    calls = _trained(monkeypatch, stop_at=4)
+    calls = record_trainings(monkeypatch, stop_at=4)
     with pytest.raises(KeyboardInterrupt):
         Line(load_config(CONFIG)).judge()
-    assert (_seeds("transfer"), _seeds("majority")) == ([0, 1, 2], [0, 1])
+    assert (stored_seeds("transfer"), stored_seeds("majority")) == ([0, 1, 2], [0, 1])
     assert Line(load_config(CONFIG)).judge() == whole
     assert Line.open("run").judge() == whole == Verdict.load("run/verdict.json")
-    assert calls == [0, 1, 2, 3, 3]
+    assert _seeds(calls) == [0, 1, 2, 3, 3]
     looks = Looks.load("run/looks.json")
     assert (looks.at, [(e.seeds, e.stop) for e in looks.looks]) == (
         (2, 4),
@@ -149,10 +130,10 @@ def test_a_line_that_was_killed_goes_on_to_the_same_verdict(
 
 @pytest.mark.usefixtures("texts")
 def test_looks_are_not_changed_by_what_was_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = _trained(monkeypatch)
+    calls = record_trainings(monkeypatch)
     line = Line(load_config(CONFIG, ["margin=0.3"]))
     verdict = line.judge()
-    assert verdict.stop is not None and (verdict.stop.reason, calls) == ("futile", [0, 1])
+    assert verdict.stop is not None and (verdict.stop.reason, _seeds(calls)) == ("futile", [0, 1])
     with pytest.raises(ConfigError, match=r"one of both"):
         judge_until_settled(line)
     for override in (["looks=[2,3,4]"], ["looks=[2,3]"], ["looks=[]", "seeds=4"]):
@@ -162,4 +143,9 @@ def test_looks_are_not_changed_by_what_was_seen(monkeypatch: pytest.MonkeyPatch)
     judge_until_settled(Line(other), 2)
     with pytest.raises(ConfigError, match="where one looked after every seed"):
         Line(load_config(CONFIG, ["run_folder=other"])).judge()
-    assert calls == [0, 1, 0, 1]
+    assert _seeds(calls) == [0, 1, 0, 1]
+
+
+def _seeds(calls: list[tuple[str, int]]) -> list[int]:
+    assert {name for name, _ in calls} == {"transfer"}
+    return [seed for _, seed in calls]

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from hf_transfer_plugin import Line, Plan, Report, RunResult, Verdict, load_config
+from hf_transfer_plugin import Line, Plan, Report, Verdict, load_config
 from hf_transfer_plugin.errors import ConfigError
 from hf_transfer_plugin.look_records import Looks
-from hf_transfer_plugin.train import training
 from hf_transfer_plugin.until_settled import judge_until_settled
+from tests.stopped_runs import record_trainings, stored_seeds
 from tests.tiny_runs import offline_cache, text_checkpoint, write_config, write_text_folder
 
 CONFIG = "config.yaml"
@@ -34,35 +32,16 @@ def _tiny_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-def _seeds(name: str) -> list[int]:
-    return [each.seed for each in RunResult.load(Path("run") / "results" / f"{name}.json").seeds]
-
-
-def _trained(monkeypatch: pytest.MonkeyPatch, stop_at: int | None = None) -> list[int]:
-    """Record the seeds that train; stop where told to."""
-    real: Callable[..., Any] = training.train_once
-    calls: list[int] = []
-
-    def count(plan: Plan, seed: int, *given: Any) -> Any:
-        calls.append(seed)
-        if len(calls) == stop_at:
-            raise KeyboardInterrupt
-        return real(plan, seed, *given)
-
-    monkeypatch.setattr(training, "train_once", count)
-    return calls
-
-
 def test_it_stops_when_settled_and_later_reports_know_all_seeds(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     seen: list[Verdict] = []
-    calls = _trained(monkeypatch)
+    calls = record_trainings(monkeypatch)
     verdict = judge_until_settled(Line(load_config(CONFIG)), 9, seen.append)
     # Two seeds, and three, say nothing at 95 %.
     assert [each.outcome for each in seen] == ["inconclusive", "inconclusive", "equivalent"]
     assert (verdict.outcome, verdict.seeds, verdict.sequential) == ("equivalent", 4, True)
-    assert calls == _seeds("transfer") == _seeds("majority") == [0, 1, 2, 3]
+    assert _seeds(calls) == stored_seeds("transfer") == stored_seeds("majority") == [0, 1, 2, 3]
     assert Verdict.load(Path("run") / Verdict.file_name) == verdict
     assert Plan.load(Path("run") / Plan.file_name).seeds == (0, 1, 2, 3)
     looks = Looks.load(Path("run") / Looks.file_name)
@@ -75,14 +54,14 @@ def test_it_stops_when_settled_and_later_reports_know_all_seeds(
     assert [len(each.seeds) for each in report.results] == [4, 4]
     assert report.verdict.sequential
     assert judge_until_settled(Line.open("run"), 4) == verdict
-    assert calls == [0, 1, 2, 3]
+    assert _seeds(calls) == [0, 1, 2, 3]
 
 
 def test_it_stops_at_the_most_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = _trained(monkeypatch)
+    calls = record_trainings(monkeypatch)
     line = Line(load_config(CONFIG))
     verdict = judge_until_settled(line, 3)
-    assert (verdict.outcome, verdict.seeds, calls) == ("inconclusive", 3, [0, 1, 2])
+    assert (verdict.outcome, verdict.seeds, _seeds(calls)) == ("inconclusive", 3, [0, 1, 2])
     with pytest.raises(ConfigError, match="at most 2 seeds for a plan with 3"):
         judge_until_settled(line, 2)
 
@@ -90,13 +69,13 @@ def test_it_stops_at_the_most_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("opened", [False, True])
 def test_it_goes_on_after_a_stop(opened: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = judge_until_settled(Line(load_config(CONFIG, ["run_folder=whole"])), 9)
-    calls = _trained(monkeypatch, stop_at=4)
+    calls = record_trainings(monkeypatch, stop_at=4)
     with pytest.raises(KeyboardInterrupt):
         judge_until_settled(Line(load_config(CONFIG)), 9)
-    assert (_seeds("transfer"), _seeds("majority")) == ([0, 1, 2], [0, 1, 2, 3])
+    assert (stored_seeds("transfer"), stored_seeds("majority")) == ([0, 1, 2], [0, 1, 2, 3])
     line = Line.open("run") if opened else Line(load_config(CONFIG))
     assert judge_until_settled(line, 9) == whole
-    assert calls == [0, 1, 2, 3, 3]
+    assert _seeds(calls) == [0, 1, 2, 3, 3]
     assert [each.seeds for each in Looks.load("run/looks.json").looks] == [2, 3, 4]
 
 
@@ -107,3 +86,8 @@ def test_another_plan_is_judged_plainly() -> None:
     assert not other.judge().sequential
     more = Line(load_config(CONFIG, ["seeds=3"]))
     assert more.plan().seeds == (0, 1, 2) and more.judge().sequential
+
+
+def _seeds(calls: list[tuple[str, int]]) -> list[int]:
+    assert {name for name, _ in calls} == {"transfer"}
+    return [seed for _, seed in calls]
