@@ -53,8 +53,10 @@ def diagnosis(finding: Finding, step: int, last: Evaluated | None, setting: Sett
     elif kind == "vanishing":
         said = f"the gradient is {value:.1g} since step {finding.since}: no weight moves"
     else:
-        other = "the frozen probe's" if kind == "below_bar" else "the control's"
-        said = f"validation {setting.metric} {value:.3f} is below {other} {finding.expected:.3f}"
+        best = "" if kind == "below_bar" else "best "
+        other = f"the control's {best}" if best else "the frozen probe's "
+        said = f"{best}validation {setting.metric} {value:.3f} is below {other}"
+        said += f"{finding.expected:.3f}"
         said += f" for the last {for_long}"
     return said + _rate(setting.learning_rate)
 

@@ -40,12 +40,12 @@ class NegativeTransferCallback(TrainerCallback, ExportableState):
 
     At each evaluation:
 
-    - "below_control": the metric stays below the control's at the same optimizer steps (by
-      straight lines between the points of its curve, nothing beyond its ends) by more than
-      `margin`, for `patience` evaluations in a row. Equal steps mean equal examples at equal
-      batch sizes only.
-    - "below_bar": the same against the frozen-probe bar. In the first half of the run an
-      evaluation that is better than all before it does not count.
+    - "below_control": the best metric so far stays below the control's best up to the same
+      optimizer step (by straight lines between the points of its curve, nothing beyond its ends)
+      by more than `margin`, for `patience` evaluations in a row, none of them in the first half
+      of the run. Equal steps mean equal examples at equal batch sizes only.
+    - "below_bar": the metric stays as far below the frozen-probe bar. In the first half of the run
+      an evaluation that is better than all before it does not count.
     - "collapse": the predicted classes fall together: less than a tenth of the predictions lie
       outside their largest class, against labels outside theirs, or their entropy is less than a
       quarter of that of the labels. In the first half of the run an evaluation whose loss is the

@@ -182,7 +182,7 @@ class WatchedRun:
             "largest_share": last.share,
             "prediction_entropy": last.entropy,
             "above_bar": self._rule.above_bar(last),
-            "above_control": self._rule.above_control(last),
+            "above_control": self._rule.above_control(self._history),
             **self._drift(),
             **self._probes.forgotten(),
             "alarms": float(len(self.alarms)),

@@ -14,7 +14,7 @@ from hf_transfer_plugin.serialization import Record
 
 __all__ = ["Evaluated", "Finding", "Gradients", "Rule", "at_step", "mean_curve", "shares"]
 
-#: Share of the steps up to which a run that still gets better is given time.
+#: Share of the steps up to which a run is given time.
 _EARLY = 0.5
 #: A loss up to this many times the entropy of the labels is one of a run that has yet to learn.
 _UNLEARNED = 1.1
@@ -113,9 +113,9 @@ class Rule:
             history, lambda part: self._below_bar(part, total_steps)
         ):
             found.append(self._finding("below_bar", history, last.value, self.bar))
-        if self._lasts(history, lambda part: self._is_below(self.above_control(part[-1]))):
-            expected = at_step(self.control, last.step)
-            found.append(self._finding("below_control", history, last.value, expected))
+        if self._lasts(history, lambda part: self._below_control(part, total_steps)):
+            best, expected = self._best_of(history), self._best_control(last.step)
+            found.append(self._finding("below_control", history, best, expected))
         if self._lasts(history, lambda part: self.has_collapsed(part, total_steps)):
             found.append(self._finding("collapse", history, last.share, last.label_share))
         return found
@@ -124,9 +124,27 @@ class Rule:
         """Return how much better than the bar an evaluation is; NaN without a bar."""
         return self._above(each.value, math.nan if self.bar is None else self.bar)
 
-    def above_control(self, each: Evaluated) -> float:
-        """Return how much better than the control at the same step; NaN beyond its curve."""
-        return self._above(each.value, at_step(self.control, each.step))
+    def above_control(self, history: Sequence[Evaluated]) -> float:
+        """Return how much better the best so far is than the control's best up to the same step.
+
+        The bests differ less by chance than single evaluations do, which jump while rates are high.
+
+        Returns:
+            NaN beyond the ends of the control's curve.
+        """
+        return self._above(self._best_of(history), self._best_control(history[-1].step))
+
+    def _best_of(self, history: Sequence[Evaluated]) -> float:
+        return self._best([each.value for each in history if not math.isnan(each.value)])
+
+    def _best_control(self, step: int) -> float:
+        here = at_step(self.control, step)
+        if math.isnan(here):
+            return here
+        return self._best([here, *(v for at, v in self.control.items() if at <= step)])
+
+    def _best(self, values: Sequence[float]) -> float:
+        return (max if self.greater else min)(values, default=math.nan)
 
     def _above(self, value: float, other: float) -> float:
         return value - other if self.greater else other - value
@@ -148,6 +166,12 @@ class Rule:
         last = history[-1]
         climbs = last.step < _EARLY * total_steps and self.is_best(history)
         return self._is_below(self.above_bar(last)) and not climbs
+
+    def _below_control(self, history: Sequence[Evaluated], total_steps: int) -> bool:
+        # Before half of the run it says next to nothing: a frozen run leads and is overtaken, and
+        # at high rates a run that will help is as often behind as one that will harm.
+        late = history[-1].step >= _EARLY * total_steps
+        return late and self._is_below(self.above_control(history))
 
     def _is_below(self, gap: float) -> bool:
         return gap < -self.margin - _ROUNDING

@@ -127,7 +127,8 @@ def test_below_the_control_at_equal_steps(tmp_path: Path) -> None:
     alarm = watch.alarms[0]
     assert (alarm.value, alarm.expected) == (0.66, pytest.approx(0.85))
     assert alarm.message.startswith(
-        "validation score 0.660 is below the control's 0.850 for the last 3 evaluations (3 steps)"
+        "best validation score 0.660 is below the control's best 0.850 for the last 3 evaluations "
+        "(3 steps)"
     )
     above = logged(run, "transfer/above_control")
     assert above == pytest.approx([0.05, 0.025, -0.01, -0.07, -0.13, -0.19])

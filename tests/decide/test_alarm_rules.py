@@ -47,7 +47,16 @@ STREAKS = {
     "loss is better below": ((0.3, 0.3, 0.3), {"bar": 0.5, "greater": False}, 3, []),
     "loss is worse above": ((0.7, 0.7, 0.7), {"bar": 0.5, "greater": False}, 3, [3]),
     "no number": ((NAN, NAN, NAN), {"bar": 0.8}, 3, []),
-    "control": ((0.5, 0.5, 0.5, 0.5), {"control": {1: 0.4, 3: 0.8}}, 4, [3]),
+    "control": ((0.5, 0.5, 0.5, 0.5), {"control": {1: 0.4, 3: 0.8, 9: 0.8}}, 4, [3]),
+    "control, early": ((0.5,) * 7, {"control": {1: 0.8, 9: 0.8}}, 12, [7]),
+    "control, best so far": ((0.8, 0.1, 0.1, 0.1), {"control": {1: 0.8, 9: 0.8}}, 4, []),
+    "control at its best": ((0.5, 0.5, 0.5, 0.5), {"control": {1: 0.9, 2: 0.4, 9: 0.4}}, 4, [3]),
+    "control of a loss": (
+        (0.9, 0.5, 0.9, 0.9),
+        {"control": {1: 0.4, 9: 0.8}, "greater": False},
+        4,
+        [3],
+    ),
     "beyond the control": ((0.9, 0.1, 0.1, 0.1), {"control": {1: 0.4, 2: 0.8}}, 4, []),
     "patience": ((0.7, 0.7, 0.7, 0.7), {"bar": 0.8, "patience": 3}, 4, [4]),
 }
@@ -153,4 +162,4 @@ def test_records_survive_json():
 
 
 def test_tables_are_whole():
-    assert len(STREAKS) == 12 and len(NARROW) == 11
+    assert len(STREAKS) == 16 and len(NARROW) == 11

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from hf_transfer_plugin.decide.alarm_rules import Evaluated, Rule, at_step, mean_curve
+from hf_transfer_plugin.decide.alarm_rules import Evaluated, Rule, mean_curve
 from negative_transfer_comparison.judged import MARGIN, JudgedPair
 from negative_transfer_comparison.quality import auroc, precision_recall
 
 __all__ = ["SHARES", "Heard", "above_control", "alarmed", "heard_at"]
 
 #: Shares of training at which the callback is asked.
-SHARES = (0.1, 0.25, 0.5, 1.0)
+SHARES = (0.1, 0.25, 0.5, 0.75, 1.0)
 PATIENCE = 3
 
 
@@ -41,8 +41,7 @@ class Heard:
 def heard_at(share: float, pairs: Sequence[JudgedPair], patience: int = PATIENCE) -> Heard:
     """Ask the callback at a share of training, of each seed alone, and hold it against the truth.
 
-    The control's curve is the mean over its seeds, as a user hands it to the callback. The
-    difference is the mean of the evaluations in the second half of what has been seen.
+    The control's curve is the mean over its seeds, as a user hands it to the callback.
     """
     seeds = range(min(len(each.transfer) for each in pairs))
     decided = [each for each in pairs if each.outcome in ("helped", "harmed")]
@@ -59,19 +58,17 @@ def heard_at(share: float, pairs: Sequence[JudgedPair], patience: int = PATIENCE
 
 
 def above_control(pair: JudgedPair, seed: int, share: float) -> float:
-    """Return transfer minus control on validation, in the second half of what has been seen."""
+    """Return `transfer/above_control` of a seed at a share of its training."""
     curve = pair.transfer[seed].curve
-    end = share * curve[-1].step
-    seen = [each for each in curve if end / 2 < each.step <= end] or [curve[0]]
-    control = _control(pair)
-    return fmean(each.value - at_step(control, each.step) for each in seen)
+    seen = [each for each in curve if each.step <= share * curve[-1].step]
+    return _rule(pair, PATIENCE).above_control(seen)
 
 
 def alarmed(pair: JudgedPair, seed: int, share: float, patience: int) -> bool:
     """Tell whether the callback has said by then that the run stays below the control."""
     curve = pair.transfer[seed].curve
     total = curve[-1].step
-    rule = Rule(None, _control(pair), MARGIN, patience, greater=True)
+    rule = _rule(pair, patience)
     history: list[Evaluated] = []
     for each in curve:
         if each.step > share * total:
@@ -82,8 +79,9 @@ def alarmed(pair: JudgedPair, seed: int, share: float, patience: int) -> bool:
     return False
 
 
-def _control(pair: JudgedPair) -> dict[float, float]:
-    return mean_curve([{p.step: p.value for p in each.curve} for each in pair.control])
+def _rule(pair: JudgedPair, patience: int) -> Rule:
+    control = mean_curve([{p.step: p.value for p in each.curve} for each in pair.control])
+    return Rule(None, control, MARGIN, patience, greater=True)
 
 
 def _auroc(pairs: Sequence[JudgedPair], seed: int, share: float, good: Sequence[bool]) -> float:

@@ -14,7 +14,7 @@ from negative_transfer_comparison.quality import auroc, precision_recall
 from negative_transfer_comparison.signals import Signal, signals_before
 from negative_transfer_comparison.watched_tables import (
     costs_table,
-    during_tables,
+    during_table,
     rescue_tables,
     share_of,
 )
@@ -31,15 +31,24 @@ def tables(lines: Lines) -> list[Table]:
     shown = []
     for kind in KINDS:
         pairs = [each for each in found if each.place.kind == kind]
-        if pairs:
-            shown += [_differences(kind, pairs), _counts(kind, pairs)]
-        foretold = [each for each in pairs if each.forecasts]
-        if foretold:
-            shown += [_words(kind, foretold), _order(kind, foretold)]
-        if pairs:
-            shown += [*during_tables(kind, pairs), costs_table(kind, pairs)]
-            shown += rescue_tables(kind, pairs, lines)
+        if not pairs:
+            continue
+        shown += [_differences(kind, pairs), _counts(kind, pairs)]
+        for name, group in _modes(kind, pairs).items():
+            foretold = [each for each in group if each.forecasts]
+            if foretold:
+                shown += [_words(name, foretold), _order(name, foretold)]
+            shown.append(during_table(name, group))
+        shown += [costs_table(kind, pairs), *rescue_tables(kind, pairs, lines)]
     return shown
+
+
+def _modes(kind: str, pairs: Sequence[JudgedPair]) -> dict[str, list[JudgedPair]]:
+    """Return the pairs, and where both kinds are among them those that train all or the head."""
+    heads = [each for each in pairs if SOURCES[each.source].frozen]
+    whole = [each for each in pairs if not SOURCES[each.source].frozen]
+    modes = {f"{kind}, all layers train": whole, f"{kind}, the head alone trains": heads}
+    return {kind: list(pairs), **(modes if heads and whole else {})}
 
 
 def _differences(kind: str, pairs: Sequence[JudgedPair]) -> Table:

@@ -14,10 +14,10 @@ from negative_transfer_comparison.during import PATIENCE, SHARES, heard_at
 from negative_transfer_comparison.judged import MARGIN, JudgedPair
 from negative_transfer_comparison.rescued import RescuedPair, rescued_pairs
 
-__all__ = ["costs_table", "during_tables", "rescue_tables", "share_of"]
+__all__ = ["costs_table", "during_table", "rescue_tables", "share_of"]
 
 
-def during_tables(kind: str, pairs: Sequence[JudgedPair]) -> list[Table]:
+def during_table(kind: str, pairs: Sequence[JudgedPair]) -> Table:
     """Return what one seed's curve says of the truth at shares of its training."""
     heads = (
         "share of training",
@@ -43,7 +43,7 @@ def during_tables(kind: str, pairs: Sequence[JudgedPair]) -> list[Table]:
         f"The callback against the control's curve, one seed at a time, patience {PATIENCE}, "
         f"{len(pairs)} pairs: {kind}"
     )
-    return [Table(title, heads, rows)]
+    return Table(title, heads, rows)
 
 
 def costs_table(kind: str, pairs: Sequence[JudgedPair]) -> Table:
