@@ -13,7 +13,7 @@ from tuning.source import KINDS
 from tuning.training import BATCH
 
 from hf_transfer_plugin import Line, RunConfig, rescue
-from hf_transfer_plugin.records import Rescue
+from hf_transfer_plugin.records import Rescue, Rung
 from negative_transfer_comparison.judged import MARGIN, JudgedPair
 from negative_transfer_comparison.plan import SOURCES
 from negative_transfer_comparison.settings import Settings
@@ -55,7 +55,7 @@ def measure_rescues(
                 "transfer": fmean(transfer.scores()),
                 "control": fmean(control.scores()),
                 "rung": found.accepted.name if found.accepted else "",
-                "rungs": [[each.name, each.difference, each.lower] for each in found.rungs],
+                "rungs": [_rung(each) for each in found.rungs],
                 "rescued": _rescued(found),
                 "seconds": time.perf_counter() - began,
             },
@@ -69,6 +69,12 @@ def _rescued(found: Rescue) -> list[float] | None:
     if found.verdict is None:
         return None
     return [found.verdict.transfer_mean, found.verdict.lower, found.verdict.upper]
+
+
+def _rung(rung: Rung) -> list[str | float | None]:
+    """Return its name, difference to the control on validation, and the lower end of that."""
+    tried = bool(rung.validation)
+    return [rung.name, rung.difference if tried else None, rung.lower if tried else None]
 
 
 def _spread(pairs: Sequence[JudgedPair]) -> list[JudgedPair]:
