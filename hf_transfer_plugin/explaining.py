@@ -99,11 +99,28 @@ def _explain_plan(plan: Plan, train_examples: int | None, frozen: tuple[str, boo
     schedule = FreezingSchedule(plan.schedule)
     work = _work(model, plan.data.max_length, plan.data.image_size)
     told = _explain_model(plan.checkpoint, model, schedule, settings, per_epoch, work, frozen)
+    told = _with_objective(told, plan, work)
     ratio = plan.adapter.lora_plus if plan.adapter is not None else None
     if ratio is None:
         return told
     words = f"LoRA+: the B matrices of the adapter train at {ratio:g} times the rates above"
     return replace(told, findings=(*told.findings, words))
+
+
+def _with_objective(told: Explanation, plan: Plan, work: StepWork) -> Explanation:
+    """Add the name of the objective, and what its passes cost."""
+    if plan.objective is None:
+        return told
+    kind = plan.objective.kind
+    words = f"objective {plan.objective.described}: {kind.holds}; costs {kind.cost}"
+    phases = told.phases
+    if "source" in kind.reads:
+        extra = work.of(()) / work.of(work.bits)
+        phases = tuple(
+            replace(phase, relative_cost=phase.relative_cost + extra) for phase in phases
+        )
+        words += f", {100 * extra:.0f} % of a step of full fine-tuning"
+    return replace(told, phases=phases, findings=(*told.findings, words))
 
 
 def _work(model: nn.Module, tokens: int | None = None, image_size: int | None = None) -> StepWork:
