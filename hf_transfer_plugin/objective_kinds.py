@@ -38,6 +38,8 @@ class ObjectiveKind:
         return bool(self.reads & {"layers", "source"})
 
 
+_SECOND = "a frozen copy of the network in memory, and its forward pass on every batch"
+
 OBJECTIVES: Mapping[str, ObjectiveKind] = MappingProxyType(
     {
         "l2sp": ObjectiveKind(
@@ -53,6 +55,13 @@ OBJECTIVES: Mapping[str, ObjectiveKind] = MappingProxyType(
             frozenset({"features"}),
             {"eta": 0.001, "k": 1},
             "the singular values of one matrix [examples, features] in each pass",
+        ),
+        "delta": ObjectiveKind(
+            "DELTA, Li et al. 2019",
+            "what the blocks hand on stays near what those of the source do",
+            frozenset({"layers", "features", "source"}),
+            {"alpha": 0.01, "layer_decay": 1.0},
+            _SECOND,
         ),
     }
 )

@@ -57,15 +57,18 @@ class PassReader:
         features = None
         if self._head is not None and self._given is not None:
             features = pooled_in_place(self._given, rows, mask, self._head)
+        handed = [self._handed[name] for name in self._blocks if name in self._handed]
+        handed = [(value, module) for value, module in handed if len(value) == rows]
+        axes = tuple(_channel_axis(value, module) for value, module in handed)
+        raw = tuple(value for value, _ in handed)
         layers = tuple(
-            _in_channels(value, module)
-            for value, module in (self._handed[b] for b in self._blocks if b in self._handed)
-            if len(value) == rows
+            value.movedim(axis, -1).reshape(rows, -1, value.shape[axis]).float()
+            for value, axis in zip(raw, axes, strict=True)
         )
         self.forget()
         fits = mask is not None and all(layer.shape[1] == mask.shape[1] for layer in layers)
         logits = outputs.get("logits") if isinstance(outputs, Mapping) else None
-        return Read(features, layers, mask if fits else None, logits)
+        return Read(features, layers, raw, axes, mask if fits else None, logits)
 
     def forget(self) -> None:
         """Let go of the last pass."""
@@ -100,11 +103,9 @@ def hands_on_images(model: nn.Module) -> bool:
     return not linear and any(isinstance(part, nn.Conv2d) for part in parts)
 
 
-def _in_channels(value: torch.Tensor, module: nn.Module) -> torch.Tensor:
-    """Return [examples, positions, channels] of tokens or of an image."""
-    if value.ndim == 4 and not channels_come_last(value.shape, module):
-        value = value.permute(0, 2, 3, 1)
-    return value.reshape(len(value), -1, value.shape[-1]).float()
+def _channel_axis(value: torch.Tensor, module: nn.Module) -> int:
+    """Return the axis of the channels of tokens or of an image."""
+    return 1 if value.ndim == 4 and not channels_come_last(value.shape, module) else value.ndim - 1
 
 
 def _call(method: Callable[..., Any]) -> Callable[..., Any]:

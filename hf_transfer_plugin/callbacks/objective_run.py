@@ -108,7 +108,7 @@ class ObjectiveRun:
         if not torch.is_tensor(loss) or loss.numel() != 1:
             raise ConfigError(
                 arrived=f"a pass in training without a loss, with objective {self._objective.name}",
-                expected="a model that is given labels and returns a loss, to which a term is added",
+                expected="a model that is given labels and returns a loss",
                 action="train without label_smoothing_factor and compute_loss_func",
             )
         factor = self._share.of(kwargs, loss)

@@ -67,6 +67,7 @@ class Source:
         copy.to(device)
 
         def read(batch: Mapping[str, Any]) -> Read:
+            copy.requires_grad_(torch.is_grad_enabled())
             inputs = {name: value for name, value in batch.items() if name not in _OF_LOSS}
             with torch.autocast(device.type, precision) if precision else nullcontext():
                 outputs = copy(**inputs)

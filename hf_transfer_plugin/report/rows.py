@@ -139,7 +139,7 @@ def seed_cells(report: Report) -> Cells:
 
 
 def how_sentences(report: Report) -> list[str]:
-    """Return HOW in plain words: schedule, objective, share of weights that train, learning rate."""
+    """Return HOW in plain words: schedule, objective, share of weights, learning rate."""
     transfer = report.transfer
     sentences = schedule_words(transfer.plan.schedule)
     if transfer.plan.adapter is not None:

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from hf_transfer_plugin.adapt.objectives.bss import BSS
+from hf_transfer_plugin.adapt.objectives.delta import Delta
 from hf_transfer_plugin.adapt.objectives.l2sp import L2SP
 from hf_transfer_plugin.adapt.objectives.loss_term import LossTerm
 from hf_transfer_plugin.objective_records import Objective
 
-__all__ = ["BSS", "L2SP", "term_of"]
+__all__ = ["BSS", "L2SP", "Delta", "term_of"]
 
-_TERMS: dict[str, type[LossTerm]] = {term.name: term for term in (L2SP, BSS)}
+_TERMS: dict[str, type[LossTerm]] = {term.name: term for term in (L2SP, BSS, Delta)}
 
 
 def term_of(objective: Objective | str | Mapping[str, Any]) -> LossTerm:

@@ -35,4 +35,5 @@ class BSS(LossTerm):
 
 def spectral_shrinkage(features: torch.Tensor, k: int) -> torch.Tensor:
     """Return the sum of the k smallest squared singular values of [examples, width]."""
-    return torch.linalg.svdvals(features.float())[-k:].square().sum()
+    values: torch.Tensor = torch.linalg.svdvals(features.float())
+    return values[-k:].square().sum()

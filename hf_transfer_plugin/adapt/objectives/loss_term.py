@@ -26,12 +26,16 @@ class Read:
         features: what the head reads, pooled, [examples, width] in float32; None: not read.
         layers: output of each block, input to head, each [examples, positions, channels] in
             float32.
+        raw: the same as the blocks returned it, to differentiate by.
+        channel_axes: where the channels are in each of `raw`.
         mask: the positions that are no padding, [examples, positions]; None: all of them.
         logits: [examples, classes]; None when the model gives none.
     """
 
     features: torch.Tensor | None = None
     layers: tuple[torch.Tensor, ...] = ()
+    raw: tuple[torch.Tensor, ...] = ()
+    channel_axes: tuple[int, ...] = ()
     mask: torch.Tensor | None = None
     logits: torch.Tensor | None = None
 
