@@ -35,7 +35,7 @@ class ObjectiveKind:
     @property
     def reads_inputs(self) -> bool:
         """Tell whether it reads the whole input, which a cache of frozen layers leaves out."""
-        return bool(self.reads & {"layers", "source"})
+        return bool(self.reads & {"source", "source_head"})
 
 
 _SECOND = "a frozen copy of the network in memory, and its forward pass on every batch"
@@ -61,6 +61,21 @@ OBJECTIVES: Mapping[str, ObjectiveKind] = MappingProxyType(
             "what the blocks hand on stays near what those of the source do",
             frozenset({"layers", "features", "source"}),
             {"alpha": 0.01, "layer_decay": 1.0},
+            _SECOND,
+        ),
+        "co_tuning": ObjectiveKind(
+            "Co-Tuning, You et al. 2020",
+            "the head of the source still tells the source classes that go with the label",
+            frozenset({"features", "source_head"}),
+            {"weight": 2.3},
+            "a frozen copy of the network and of the source's head in memory, and one pass over "
+            "the training rows before the first step",
+        ),
+        "relational": ObjectiveKind(
+            "relational knowledge distillation, Park et al. 2019",
+            "distances and angles between the features of a batch stay those of the source",
+            frozenset({"features", "source"}),
+            {"distance": 25.0, "angle": 50.0},
             _SECOND,
         ),
     }

@@ -63,8 +63,8 @@ def check_objective(objective: Objective, args: TrainingArguments, model: nn.Mod
             raise ConfigError(f"objective {name} with {what}", expected, action)
     if name == "l2sp" and args.weight_decay:
         logger.warning(
-            "objective l2sp with weight_decay=%g: decay pulls to zero what l2sp pulls to the source, "
-            "and it was meant for weight_decay=0",
+            "objective l2sp with weight_decay=%g: decay pulls to zero what l2sp pulls to "
+            "the source, and it was meant for weight_decay=0",
             args.weight_decay,
         )
 

@@ -14,7 +14,7 @@ from hf_transfer_plugin.layers import layer_groups
 from hf_transfer_plugin.objective_kinds import Reads
 from hf_transfer_plugin.select.layer_reading import channels_come_last, pooled_in_place
 
-__all__ = ["PassReader", "hands_on_images"]
+__all__ = ["PassReader", "hands_on_images", "weighted_parts"]
 
 
 class PassReader:
@@ -22,13 +22,15 @@ class PassReader:
 
     Args:
         model: the innermost one that Trainer knows.
-        reads: what is kept: "features", "layers".
+        reads: what is kept: "features", "layers", and what the weights of the head read
+            ("source_head").
     """
 
     def __init__(self, model: nn.Module, reads: frozenset[Reads]) -> None:
         groups = layer_groups(model)
         self._head: nn.Module | None = None
         self._given: Any = None
+        self._at_head_weights: Any = None
         self._handed: dict[str, tuple[torch.Tensor, nn.Module]] = {}
         self._hooks: list[Any] = []
         # Functions, for a copy of the model copies bound methods with all that they belong to.
@@ -36,6 +38,10 @@ class PassReader:
             self._head = model.get_submodule(groups.head.module_names[0])
             hook = self._head.register_forward_pre_hook(_call(self._at_head), with_kwargs=True)
             self._hooks.append(hook)
+        if "source_head" in reads:
+            for module in weighted_parts(model).values():
+                hook = module.register_forward_pre_hook(_call(self._at_weights), with_kwargs=True)
+                self._hooks.append(hook)
         self._blocks = [group.name for group in groups if group.is_block]
         for group in groups if "layers" in reads else ():
             if group.is_block:
@@ -44,12 +50,11 @@ class PassReader:
                     hook = module.register_forward_hook(_call(self._after_block(group.name)))
                     self._hooks.append(hook)
 
-    def read(self, batch: Mapping[str, Any], outputs: Any) -> Read:
+    def read(self, batch: Mapping[str, Any]) -> Read:
         """Return what the last pass held, and forget it.
 
         Args:
             batch: what the model was given.
-            outputs: what it returned.
         """
         rows = next(len(value) for value in batch.values() if torch.is_tensor(value) and value.ndim)
         mask = batch.get("attention_mask")
@@ -65,14 +70,14 @@ class PassReader:
             value.movedim(axis, -1).reshape(rows, -1, value.shape[axis]).float()
             for value, axis in zip(raw, axes, strict=True)
         )
+        given = self._at_head_weights
         self.forget()
         fits = mask is not None and all(layer.shape[1] == mask.shape[1] for layer in layers)
-        logits = outputs.get("logits") if isinstance(outputs, Mapping) else None
-        return Read(features, layers, raw, axes, mask if fits else None, logits)
+        return Read(features, layers, raw, axes, mask if fits else None, given)
 
     def forget(self) -> None:
         """Let go of the last pass."""
-        self._given, self._handed = None, {}
+        self._given, self._at_head_weights, self._handed = None, None, {}
 
     def remove(self) -> None:
         """Stop listening."""
@@ -83,6 +88,9 @@ class PassReader:
     def _at_head(self, module: nn.Module, args: Any, kwargs: Any) -> None:
         self._given = (args, kwargs)
 
+    def _at_weights(self, module: nn.Module, args: Any, kwargs: Any) -> None:
+        self._at_head_weights = (args, kwargs)
+
     def _after_block(self, name: str) -> Callable[[nn.Module, Any, Any], None]:
         def keep(module: nn.Module, args: Any, output: Any) -> None:
             for value in pytree.tree_leaves(output):
@@ -91,6 +99,13 @@ class PassReader:
                     return
 
         return keep
+
+
+def weighted_parts(model: nn.Module) -> dict[str, nn.Module]:
+    """Return the outermost modules of the head that hold weights, by name."""
+    head = layer_groups(model).head
+    parts = {name: model.get_submodule(name) for name in (head.module_names if head else ())}
+    return {n: part for n, part in parts.items() if next(part.parameters(), None) is not None}
 
 
 def hands_on_images(model: nn.Module) -> bool:

@@ -47,7 +47,9 @@ class ObjectiveRun:
         self._seen: list[dict[str, torch.Tensor]] = []
         self._told = False
         precision = torch.bfloat16 if args.bf16 else torch.float16 if args.fp16 else None
-        self._read_source = source.reading(args.device, precision)
+        read_source = source.reading(args.device, precision)
+        reads = objective.record.kind.reads
+        self._read_source = read_source if "source" in reads else None
         head = layer_groups(model).head
         objective.attach(
             Start(
@@ -55,11 +57,12 @@ class ObjectiveRun:
                 source.first,
                 head.parameter_names if head is not None else (),
                 hands_on_images(model),
-                self._read_source,
+                read_source,
+                source.head.to(args.device) if source.head is not None else None,
                 _batches(rows, args),
             )
         )
-        self._reader = PassReader(model, objective.record.kind.reads)
+        self._reader = PassReader(model, reads)
 
         # Functions, for a copy of the model copies bound methods with all that they belong to.
         def before(module: nn.Module, given: Any, kwargs: dict[str, Any]) -> Any:
@@ -118,7 +121,7 @@ class ObjectiveRun:
                 source = self._read_source(kwargs)
         # The loss of an autocast pass comes back in float32; so is the term.
         term, values = self._objective.term(
-            Pass(kwargs, outputs, self._reader.read(kwargs, outputs), source)
+            Pass(kwargs, outputs, self._reader.read(kwargs), source)
         )
         self._tell(term)
         values = {"loss": term, **values}

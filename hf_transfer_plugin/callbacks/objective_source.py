@@ -14,6 +14,7 @@ from hf_transfer_plugin.adapt.objectives.loss_term import LossTerm, Read
 from hf_transfer_plugin.adapt.objectives.weight_changes import adapter_parameters
 from hf_transfer_plugin.callbacks.loaded_weights import digest
 from hf_transfer_plugin.callbacks.objective_reading import PassReader
+from hf_transfer_plugin.callbacks.source_head import SourceHead, source_head
 from hf_transfer_plugin.layers import layer_groups
 
 __all__ = ["Source"]
@@ -32,6 +33,7 @@ class Source:
     Attributes:
         first: parameter name -> value before training, on the CPU, without head and without the
             matrices of adapters; empty unless the objective reads weights.
+        head: that the checkpoint came with; None unless the objective reads it.
         digest: a short text that other weights do not have.
     """
 
@@ -50,7 +52,10 @@ class Source:
         self.digest = digest(held.values())
         self.first = {n: t.cpu().clone() for n, t in held.items()} if "weights" in reads else {}
         self._copy: nn.Module | None = None
-        if "source" in reads:
+        self.head: SourceHead | None = (
+            source_head(model, objective.name) if "source_head" in reads else None
+        )
+        if "source" in reads or self.head is not None:
             self._copy = deepcopy(model).eval().requires_grad_(False)
             self._reader = PassReader(self._copy, reads)
 
@@ -70,7 +75,7 @@ class Source:
             copy.requires_grad_(torch.is_grad_enabled())
             inputs = {name: value for name, value in batch.items() if name not in _OF_LOSS}
             with torch.autocast(device.type, precision) if precision else nullcontext():
-                outputs = copy(**inputs)
-            return self._reader.read(inputs, outputs)
+                copy(**inputs)
+            return self._reader.read(inputs)
 
         return read

@@ -8,26 +8,39 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import BertForSequenceClassification, Trainer, TrainerCallback
+from transformers import (
+    BertForSequenceClassification,
+    ResNetForImageClassification,
+    Trainer,
+    TrainerCallback,
+)
 
 from hf_transfer_plugin import FreezingSchedule, ObjectiveCallback, apply_adapter
 from hf_transfer_plugin.callbacks.freezing import FreezingCallback
-from hf_transfer_plugin.layers import layer_groups
+from hf_transfer_plugin.checkpoints import without_bars
 from tests.callbacks.tiny import bert_config, resnet, trainer
 
-__all__ = ["ADAPTERS", "MODELS", "SCHEDULES", "build", "hooks_of", "run"]
+__all__ = ["ADAPTERS", "MODELS", "SCHEDULES", "build", "hooks_of", "run", "save_sources"]
 
 
-def _bert(classes: int = 2) -> nn.Module:
-    """Return a network that can be wide or deep enough for every term, without dropout."""
+def _bert() -> Any:
+    """Return a network without dropout."""
     torch.manual_seed(0)
     config = bert_config()
-    config.num_labels = classes
+    config.num_labels = SOURCE_CLASSES
     config.hidden_dropout_prob = config.attention_probs_dropout_prob = 0.0
     return BertForSequenceClassification(config)
 
 
-MODELS: dict[str, Callable[[], nn.Module]] = {"bert": _bert, "resnet": resnet}
+def _resnet() -> Any:
+    config = resnet().config
+    config.num_labels = SOURCE_CLASSES  # type: ignore[union-attr]
+    torch.manual_seed(0)
+    return ResNetForImageClassification(config)
+
+
+SOURCE_CLASSES = 5
+MODELS: dict[str, Callable[[], Any]] = {"bert": _bert, "resnet": _resnet}
 ADAPTERS = (None, "lora")
 SCHEDULES: dict[str, Callable[[nn.Module], FreezingSchedule]] = {
     "full": lambda model: FreezingSchedule.full(),
@@ -38,8 +51,20 @@ SCHEDULES: dict[str, Callable[[nn.Module], FreezingSchedule]] = {
 }
 
 
-def build(model: str, adapter: str | None) -> nn.Module:
-    network = MODELS[model]()
+def save_sources(folder: Path) -> None:
+    """Save each network with a head for other classes than those of the runs."""
+    for name, build_source in MODELS.items():
+        build_source().save_pretrained(folder / name)
+
+
+def build(model: str, adapter: str | None, sources: Path) -> nn.Module:
+    """Return a network with a fresh head, on what `save_sources` saved."""
+    kind: Any = BertForSequenceClassification if model == "bert" else ResNetForImageClassification
+    torch.manual_seed(1)
+    with without_bars():
+        network: nn.Module = kind.from_pretrained(
+            sources / model, num_labels=2, ignore_mismatched_sizes=True
+        )
     network.accepts_loss_kwargs = False  # type: ignore[assignment]
     torch.manual_seed(1)
     return network if adapter is None else apply_adapter(network, adapter)
@@ -65,8 +90,6 @@ def run(
 
 def hooks_of(model: nn.Module) -> list[int]:
     """Return how many hooks each module has."""
-    groups = layer_groups(model)
-    assert groups.head is not None
     return [
         len(module._forward_hooks) + len(module._forward_pre_hooks) for module in model.modules()
     ]

@@ -17,7 +17,15 @@ from hf_transfer_plugin.adapt import objectives
 from hf_transfer_plugin.adapt.objectives.loss_term import LossTerm
 from hf_transfer_plugin.errors import ConfigError
 from hf_transfer_plugin.objective_kinds import OBJECTIVES
-from tests.callbacks.objective_cases import ADAPTERS, MODELS, SCHEDULES, build, hooks_of, run
+from tests.callbacks.objective_cases import (
+    ADAPTERS,
+    MODELS,
+    SCHEDULES,
+    build,
+    hooks_of,
+    run,
+    save_sources,
+)
 from tests.callbacks.tiny import changed, examples, tensors, trainer, vit
 
 # Strong enough to show in a run of four steps.
@@ -25,16 +33,18 @@ STRONG: dict[str, dict[str, Any]] = {
     "l2sp": {"name": "l2sp", "alpha": 1.0, "beta": 1.0},
     "bss": {"name": "bss", "eta": 1.0, "k": 2},
     "delta": {"name": "delta", "alpha": 1.0},
+    "co_tuning": {"name": "co_tuning"},
+    "relational": {"name": "relational"},
 }
 CASES = list(itertools.product(OBJECTIVES, SCHEDULES, ADAPTERS, MODELS))
 # Terms of which nothing trains under "head": BERT's pooler, which gives its features, does.
-IDLE = {("bss", "resnet"), ("delta", "bert"), ("delta", "resnet")}
+IDLE = {(name, "resnet") for name in OBJECTIVES if name != "l2sp"} | {("delta", "bert")}
 # Terms that are means over examples, or of the weights alone.
-MEANS = ("l2sp", "delta")
+MEANS = ("l2sp", "delta", "co_tuning")
 
 
 def test_the_tables_are_whole() -> None:
-    assert len(OBJECTIVES) == 3 and set(STRONG) == set(OBJECTIVES)
+    assert len(OBJECTIVES) == 5 and set(STRONG) == set(OBJECTIVES)
     assert len(CASES) == 12 * len(OBJECTIVES)
     names = {each.name for each in _classes()}
     assert names == set(OBJECTIVES), "one class a kind"
@@ -56,11 +66,18 @@ def _batch(model: nn.Module) -> dict[str, torch.Tensor]:
 
 
 @pytest.fixture(scope="module")
-def plain(tmp_path_factory: pytest.TempPathFactory) -> dict[Any, Any]:
+def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sources")
+    save_sources(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def plain(sources: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[Any, Any]:
     """Return weights and norms of gradients of the runs without objective."""
     found = {}
     for schedule, adapter, model in itertools.product(SCHEDULES, ADAPTERS, MODELS):
-        network = build(model, adapter)
+        network = build(model, adapter, sources)
         done = run(network, tmp_path_factory.mktemp("plain"), None, schedule)
         found[schedule, adapter, model] = (tensors(network), _logged(done, "grad_norm"))
     return found
@@ -72,9 +89,15 @@ def _logged(done: Any, name: str) -> list[float]:
 
 @pytest.mark.parametrize(("name", "schedule", "adapter", "model"), CASES)
 def test_objective(
-    name: str, schedule: str, adapter: str | None, model: str, plain: Any, tmp_path: Path
+    name: str,
+    schedule: str,
+    adapter: str | None,
+    model: str,
+    plain: Any,
+    sources: Path,
+    tmp_path: Path,
 ) -> None:
-    network = build(model, adapter)
+    network = build(model, adapter, sources)
     hooks = hooks_of(network)
     evaluated = {"eval_strategy": "steps", "eval_steps": 4}
     done = run(network, tmp_path, STRONG[name], schedule, **evaluated)
@@ -93,7 +116,7 @@ def test_objective(
     (held,) = [entry for entry in done.state.log_history if "eval_loss" in entry]
     assert held["eval_loss"] == done.evaluate()["eval_loss"], "the loss of the task"
     assert hooks_of(network) == hooks
-    other, batch = build(model, adapter), _batch(network)
+    other, batch = build(model, adapter, sources), _batch(network)
     other.load_state_dict(network.state_dict())
     for each in (network, other):
         each.train()
@@ -104,10 +127,10 @@ def test_objective(
 @pytest.mark.parametrize("name", OBJECTIVES)
 @pytest.mark.parametrize("adapter", ADAPTERS)
 def test_a_resumed_run_ends_like_an_uninterrupted_one(
-    name: str, adapter: str | None, tmp_path: Path
+    name: str, adapter: str | None, sources: Path, tmp_path: Path
 ) -> None:
     saved = {"save_strategy": "steps", "save_steps": 1, "bf16": name == "l2sp"}
-    whole, again = build("bert", adapter), build("bert", adapter)
+    whole, again = build("bert", adapter, sources), build("bert", adapter, sources)
     first = run(whole, tmp_path, STRONG[name], "gradual", **saved)
     second = run(
         again,
@@ -123,11 +146,13 @@ def test_a_resumed_run_ends_like_an_uninterrupted_one(
 
 @pytest.mark.parametrize("name", MEANS)
 @pytest.mark.parametrize("divides", [False, True])
-def test_two_passes_are_one_of_twice_the_size(name: str, divides: bool, tmp_path: Path) -> None:
+def test_two_passes_are_one_of_twice_the_size(
+    name: str, divides: bool, sources: Path, tmp_path: Path
+) -> None:
     """Whether a model divides its loss by the labels of all passes (ViT), or takes no notice."""
     found = []
     for passes in (1, 2):
-        network = vit() if divides else build("bert", None)
+        network = vit() if divides else build("bert", None, sources)
         network.config.hidden_dropout_prob = 0.0  # type: ignore[union-attr]
         for part in network.modules():
             if isinstance(part, nn.Dropout):
@@ -142,9 +167,11 @@ def test_two_passes_are_one_of_twice_the_size(name: str, divides: bool, tmp_path
         torch.testing.assert_close(found[1][key], one, rtol=1e-4, atol=1e-5)
 
 
-def test_what_moves_nothing_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_moves_nothing_is_said(
+    sources: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level(logging.WARNING):
-        run(build("resnet", None), tmp_path, "bss", "head")
+        run(build("resnet", None, sources), tmp_path, "bss", "head")
     assert caplog.text.count("objective bss moves nothing") == 1
 
 
@@ -156,27 +183,31 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_a_run_that_the_term_cannot_reach_is_refused(case: str, tmp_path: Path) -> None:
+def test_a_run_that_the_term_cannot_reach_is_refused(
+    case: str, sources: Path, tmp_path: Path
+) -> None:
     arguments, words = REFUSED[case]
     with pytest.raises(ConfigError, match=words):
-        run(build("bert", None), tmp_path, "l2sp", **arguments)
+        run(build("bert", None, sources), tmp_path, "l2sp", **arguments)
 
 
-def test_a_loss_of_ones_own_is_refused(tmp_path: Path) -> None:
-    network = build("bert", None)
+def test_a_loss_of_ones_own_is_refused(sources: Path, tmp_path: Path) -> None:
+    network = build("bert", None, sources)
     made = trainer(network, tmp_path, ObjectiveCallback("l2sp"))
     made.compute_loss_func = lambda outputs, labels, **_: outputs.logits.sum()
     with pytest.raises(ConfigError, match="without a loss"):
         made.train()
 
 
-def test_another_source_is_refused_on_resume(tmp_path: Path) -> None:
-    run(build("bert", None), tmp_path, "l2sp", save_strategy="steps", save_steps=2)
-    other = build("bert", None)
+def test_another_source_is_refused_on_resume(sources: Path, tmp_path: Path) -> None:
+    run(build("bert", None, sources), tmp_path, "l2sp", save_strategy="steps", save_steps=2)
+    other = build("bert", None, sources)
     with torch.no_grad():
         next(other.parameters()).add_(1.0)
     checkpoint = f"{tmp_path}/checkpoint-2"
     with pytest.raises(TransferError, match="other weights than those"):
         run(other, tmp_path, "l2sp", resume=checkpoint)
     with pytest.raises(TransferError, match="'beta': 0.5"):
-        run(build("bert", None), tmp_path, {"name": "l2sp", "beta": 0.5}, resume=checkpoint)
+        run(
+            build("bert", None, sources), tmp_path, {"name": "l2sp", "beta": 0.5}, resume=checkpoint
+        )

@@ -6,14 +6,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from hf_transfer_plugin.adapt.objectives.bss import BSS
+from hf_transfer_plugin.adapt.objectives.co_tuning import CoTuning
 from hf_transfer_plugin.adapt.objectives.delta import Delta
 from hf_transfer_plugin.adapt.objectives.l2sp import L2SP
 from hf_transfer_plugin.adapt.objectives.loss_term import LossTerm
+from hf_transfer_plugin.adapt.objectives.relational import Relational
 from hf_transfer_plugin.objective_records import Objective
 
-__all__ = ["BSS", "L2SP", "Delta", "term_of"]
+__all__ = ["BSS", "L2SP", "CoTuning", "Delta", "Relational", "term_of"]
 
-_TERMS: dict[str, type[LossTerm]] = {term.name: term for term in (L2SP, BSS, Delta)}
+_TERMS: dict[str, type[LossTerm]] = {
+    term.name: term for term in (L2SP, BSS, Delta, CoTuning, Relational)
+}
 
 
 def term_of(objective: Objective | str | Mapping[str, Any]) -> LossTerm:

@@ -29,7 +29,7 @@ class Read:
         raw: the same as the blocks returned it, to differentiate by.
         channel_axes: where the channels are in each of `raw`.
         mask: the positions that are no padding, [examples, positions]; None: all of them.
-        logits: [examples, classes]; None when the model gives none.
+        head_inputs: positional and named arguments of what holds its weights; None: not read.
     """
 
     features: torch.Tensor | None = None
@@ -37,7 +37,7 @@ class Read:
     raw: tuple[torch.Tensor, ...] = ()
     channel_axes: tuple[int, ...] = ()
     mask: torch.Tensor | None = None
-    logits: torch.Tensor | None = None
+    head_inputs: tuple[tuple[Any, ...], Mapping[str, Any]] | None = None
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,9 @@ class Start:
         head: names of the parameters of the head.
         images: whether the blocks hand on feature maps of convolutions.
         source: reads a frozen copy of the network as it was before training, with gradients where
-            they are enabled; None unless the objective reads it.
+            they are enabled; None unless the objective reads it or the source's head.
+        source_head: the head that the checkpoint came with: what a head reads -> logits,
+            [examples, source classes]; None unless the objective reads it.
         batches: the training rows in order, in batches on the device, as the collator makes them.
     """
 
@@ -77,6 +79,7 @@ class Start:
     head: tuple[str, ...]
     images: bool
     source: Callable[[Batch], Read] | None
+    source_head: Callable[[Read], torch.Tensor] | None
     batches: Callable[[], Iterable[Batch]]
 
 

@@ -10,15 +10,17 @@ import pytest
 import torch
 from torch import nn
 
-from hf_transfer_plugin.adapt.objectives import BSS, L2SP, Delta
+from hf_transfer_plugin.adapt.objectives import BSS, L2SP, CoTuning, Delta
 from hf_transfer_plugin.adapt.objectives.channel_weights import attention, channel_weights
+from hf_transfer_plugin.adapt.objectives.co_tuning import relationship, soft_cross_entropy
 from hf_transfer_plugin.adapt.objectives.loss_term import Pass, Read, Start
+from hf_transfer_plugin.adapt.objectives.relational import Relational, angle_loss, distance_loss
 
 NOTHING = Pass({}, None, Read())
 
 
 def start(model: nn.Module, first: Mapping[str, Any], head: tuple[str, ...]) -> Start:
-    return Start(model, first, head, False, None, lambda: ())
+    return Start(model, first, head, False, None, None, lambda: ())
 
 
 def test_l2sp() -> None:
@@ -88,7 +90,7 @@ def test_attention() -> None:
 
 
 def test_a_channel_that_tells_the_classes_weighs_most() -> None:
-    """Channel 1 of 3 holds the label, the others noise; zeroing them one by one agrees."""
+    """Channel 1 of 3 holds the label, the others noise."""
     generator = torch.Generator().manual_seed(0)
     labels = torch.arange(64) % 2
     maps = torch.randn(64, 3, 2, 2, generator=generator)
@@ -100,3 +102,46 @@ def test_a_channel_that_tells_the_classes_weighs_most() -> None:
 
     (weights,) = channel_weights(source, [{"maps": maps, "labels": labels}])
     assert weights.argmax() == 1 and weights.sum().item() == pytest.approx(1.0)
+
+
+def test_co_tuning() -> None:
+    """Two rows of class 0 give (.9, .1) and (.5, .5), one of class 1 gives (.2, .8)."""
+    answers = torch.tensor([[0.9, 0.1], [0.2, 0.8], [0.5, 0.5]])
+    related = relationship(answers, torch.tensor([0, 1, 0]))
+    torch.testing.assert_close(related, torch.tensor([[0.7, 0.3], [0.2, 0.8]]))
+    logits = torch.tensor([[math.log(3.0), 0.0]])  # q = (.75, .25)
+    by_hand = -0.7 * math.log(0.75) - 0.3 * math.log(0.25)
+    assert soft_cross_entropy(logits, related[:1]).item() == pytest.approx(by_hand)
+
+    rows = [{"labels": torch.tensor([0, 1, 0]), "answers": answers}]
+    term = CoTuning(weight=2.0)
+    begun = Start(
+        nn.Module(), {}, (), False,
+        lambda batch: Read(features=batch["answers"].log()),
+        lambda read: logits if read.features is None else read.features,
+        lambda: rows,
+    )  # fmt: skip
+    term.attach(begun)
+    value, _ = term.term(Pass({"labels": torch.tensor([0])}, None, Read()))
+    assert value.item() == pytest.approx(2 * by_hand)
+
+
+def test_relational() -> None:
+    """A triangle of sides 3, 4, 5 against one of sides 1, 1, sqrt 2, each over its mean side."""
+    theirs = torch.tensor([[0.0, 0.0], [3.0, 0.0], [0.0, 4.0]])
+    ours = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    mean = (2 + math.sqrt(2)) / 3
+    gaps = [1 / mean - 3 / 4, 1 / mean - 4 / 4, math.sqrt(2) / mean - 5 / 4]
+    apart = 2 * sum(gap**2 / 2 for gap in gaps) / 9
+    assert distance_loss(ours, theirs).item() == pytest.approx(apart, rel=1e-5)
+    # Cosines of the angles: 0, .6, .8 against 0 and twice sqrt 1/2, each for two orders of 27.
+    half = math.sqrt(0.5)
+    turned = 2 * ((half - 0.6) ** 2 / 2 + (half - 0.8) ** 2 / 2) / 27
+    assert angle_loss(ours, theirs).item() == pytest.approx(turned, rel=1e-5)
+    value, _ = Relational(distance=2.0, angle=3.0).term(
+        Pass({}, None, Read(features=ours), Read(features=theirs))
+    )
+    assert value.item() == pytest.approx(2 * apart + 3 * turned, rel=1e-5)
+    one = ours[:1].repeat(2, 1).requires_grad_(True)
+    distance_loss(one, theirs[:2]).backward()  # type: ignore[no-untyped-call]
+    assert one.grad is not None and one.grad.isfinite().all(), "two examples that are one"
