@@ -13,12 +13,13 @@ from transformers import (
     ResNetForImageClassification,
     Trainer,
     TrainerCallback,
+    ViTForImageClassification,
 )
 
 from hf_transfer_plugin import FreezingSchedule, ObjectiveCallback, apply_adapter
 from hf_transfer_plugin.callbacks.freezing import FreezingCallback
 from hf_transfer_plugin.checkpoints import without_bars
-from tests.callbacks.tiny import bert_config, resnet, trainer
+from tests.callbacks.tiny import bert_config, resnet, trainer, vit
 
 __all__ = ["ADAPTERS", "MODELS", "SCHEDULES", "build", "hooks_of", "run", "save_sources"]
 
@@ -39,8 +40,22 @@ def _resnet() -> Any:
     return ResNetForImageClassification(config)
 
 
+def _vit() -> Any:
+    """Return a network without dropout."""
+    config: Any = vit().config
+    config.num_labels = SOURCE_CLASSES
+    config.hidden_dropout_prob = 0.0
+    torch.manual_seed(0)
+    return ViTForImageClassification(config)
+
+
 SOURCE_CLASSES = 5
-MODELS: dict[str, Callable[[], Any]] = {"bert": _bert, "resnet": _resnet}
+MODELS: dict[str, Callable[[], Any]] = {"bert": _bert, "resnet": _resnet, "vit": _vit}
+KINDS: dict[str, Any] = {
+    "bert": BertForSequenceClassification,
+    "resnet": ResNetForImageClassification,
+    "vit": ViTForImageClassification,
+}
 ADAPTERS = (None, "lora")
 SCHEDULES: dict[str, Callable[[nn.Module], FreezingSchedule]] = {
     "full": lambda model: FreezingSchedule.full(),
@@ -53,19 +68,19 @@ SCHEDULES: dict[str, Callable[[nn.Module], FreezingSchedule]] = {
 
 def save_sources(folder: Path) -> None:
     """Save each network with a head for other classes than those of the runs."""
-    for name, build_source in MODELS.items():
-        build_source().save_pretrained(folder / name)
+    for name, made in MODELS.items():
+        made().save_pretrained(folder / name)
 
 
 def build(model: str, adapter: str | None, sources: Path) -> nn.Module:
     """Return a network with a fresh head, on what `save_sources` saved."""
-    kind: Any = BertForSequenceClassification if model == "bert" else ResNetForImageClassification
     torch.manual_seed(1)
     with without_bars():
-        network: nn.Module = kind.from_pretrained(
+        network: nn.Module = KINDS[model].from_pretrained(
             sources / model, num_labels=2, ignore_mismatched_sizes=True
         )
-    network.accepts_loss_kwargs = False  # type: ignore[assignment]
+    if model != "vit":  # the only one that divides its loss by the number of all labels
+        network.accepts_loss_kwargs = False  # type: ignore[assignment]
     torch.manual_seed(1)
     return network if adapter is None else apply_adapter(network, adapter)
 

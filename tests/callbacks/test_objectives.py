@@ -19,14 +19,13 @@ from hf_transfer_plugin.errors import ConfigError
 from hf_transfer_plugin.objective_kinds import OBJECTIVES
 from tests.callbacks.objective_cases import (
     ADAPTERS,
-    MODELS,
     SCHEDULES,
     build,
     hooks_of,
     run,
     save_sources,
 )
-from tests.callbacks.tiny import changed, examples, tensors, trainer, vit
+from tests.callbacks.tiny import changed, examples, tensors, trainer
 
 # Strong enough to show in a run of four steps.
 STRONG: dict[str, dict[str, Any]] = {
@@ -36,7 +35,8 @@ STRONG: dict[str, dict[str, Any]] = {
     "co_tuning": {"name": "co_tuning"},
     "relational": {"name": "relational"},
 }
-CASES = list(itertools.product(OBJECTIVES, SCHEDULES, ADAPTERS, MODELS))
+NETWORKS = ("bert", "resnet")
+CASES = list(itertools.product(OBJECTIVES, SCHEDULES, ADAPTERS, NETWORKS))
 # Terms of which nothing trains under "head": BERT's pooler, which gives its features, does.
 IDLE = {(name, "resnet") for name in OBJECTIVES if name != "l2sp"} | {("delta", "bert")}
 # Terms that are means over examples, or of the weights alone.
@@ -76,7 +76,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def plain(sources: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[Any, Any]:
     """Return weights and norms of gradients of the runs without objective."""
     found = {}
-    for schedule, adapter, model in itertools.product(SCHEDULES, ADAPTERS, MODELS):
+    for schedule, adapter, model in itertools.product(SCHEDULES, ADAPTERS, NETWORKS):
         network = build(model, adapter, sources)
         done = run(network, tmp_path_factory.mktemp("plain"), None, schedule)
         found[schedule, adapter, model] = (tensors(network), _logged(done, "grad_norm"))
@@ -152,11 +152,7 @@ def test_two_passes_are_one_of_twice_the_size(
     """Whether a model divides its loss by the labels of all passes (ViT), or takes no notice."""
     found = []
     for passes in (1, 2):
-        network = vit() if divides else build("bert", None, sources)
-        network.config.hidden_dropout_prob = 0.0  # type: ignore[union-attr]
-        for part in network.modules():
-            if isinstance(part, nn.Dropout):
-                part.p = 0.0
+        network = build("vit" if divides else "bert", None, sources)
         sizes = {
             "per_device_train_batch_size": 8 // passes,
             "gradient_accumulation_steps": passes,
@@ -197,6 +193,14 @@ def test_a_loss_of_ones_own_is_refused(sources: Path, tmp_path: Path) -> None:
     made.compute_loss_func = lambda outputs, labels, **_: outputs.logits.sum()
     with pytest.raises(ConfigError, match="without a loss"):
         made.train()
+
+
+def test_a_checkpoint_without_a_head_is_refused(sources: Path, tmp_path: Path) -> None:
+    whole: Any = build("bert", None, sources)
+    whole.bert.save_pretrained(tmp_path / "bare")
+    bare = type(whole).from_pretrained(tmp_path / "bare")
+    with pytest.raises(ConfigError, match="bare, a checkpoint without a head of its own"):
+        run(bare, tmp_path, "co_tuning")
 
 
 def test_another_source_is_refused_on_resume(sources: Path, tmp_path: Path) -> None:
