@@ -14,7 +14,13 @@ import pytest
 import torch
 from torch import nn
 
-from hf_transfer_plugin import ObjectiveCallback, TransferError
+from hf_transfer_plugin import (
+    FreezingCallback,
+    FreezingSchedule,
+    ObjectiveCallback,
+    TransferError,
+    prefix_cache,
+)
 from hf_transfer_plugin.adapt import objectives
 from hf_transfer_plugin.adapt.objectives.loss_term import LossTerm
 from hf_transfer_plugin.errors import ConfigError
@@ -172,6 +178,33 @@ def test_two_passes_are_one_of_twice_the_size(
         found.append(tensors(network))
     for key, one in found[0].items():
         torch.testing.assert_close(found[1][key], one, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_the_prefix_cache_is_exact_or_steps_aside(
+    name: str, sources: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TL_CACHE", str(tmp_path / "cache"))
+    found = []
+    for is_cached in (False, True):
+        network = build("bert", None, sources)
+        freezing = FreezingCallback(FreezingSchedule.top_layers(1))
+        made = trainer(
+            network, tmp_path, freezing, ObjectiveCallback(STRONG[name]), weight_decay=0.0
+        )
+        cache = prefix_cache(made) if is_cached else None
+        made.train()
+        found.append((tensors(network), _logged(made, "objective/loss")))
+    assert cache is not None
+    (use,) = cache.uses
+    if OBJECTIVES[name].reads_inputs:
+        assert use.reason == f"the objective {name} reads the whole input"
+    else:
+        assert (use.reason, use.rows) == ("", 16)
+    (whole, terms), (fed, ours) = found
+    for key, one in whole.items():
+        torch.testing.assert_close(fed[key], one, rtol=0, atol=1e-5)
+    assert ours == pytest.approx(terms, rel=1e-3, abs=1e-6)
 
 
 def test_what_moves_nothing_is_said(

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from hf_transfer_plugin import controls, explain
-from hf_transfer_plugin.errors import ConfigError
 from hf_transfer_plugin.records import Adapter, Objective
 from tests.train.settings import Setting
 
@@ -16,7 +15,8 @@ TRAINING = {"num_train_epochs": 2, "learning_rate": 1e-2}
 
 
 @pytest.mark.parametrize(
-    ("kind", "name"), [("texts", "l2sp"), ("texts", "relational"), ("images", "delta")]
+    ("kind", "name"),
+    [("texts", "l2sp"), ("texts", "co_tuning"), ("images", "delta"), ("images", "relational")],
 )
 def test_a_plan_trains_with_its_objective(
     kind: str, name: str, request: pytest.FixtureRequest
@@ -30,12 +30,6 @@ def test_a_plan_trains_with_its_objective(
         p.validation_loss for p in bound.result.curve
     ]
     assert controls(held)[0].objective is None and replace(held, objective=None) == plain
-
-
-def test_a_source_without_head_is_refused_for_co_tuning(texts: Setting) -> None:
-    plan = texts.plan(objective=Objective("co_tuning"), training=TRAINING)
-    with pytest.raises(ConfigError, match="a checkpoint without a head of its own"):
-        texts.train(plan)
 
 
 def test_a_second_pass_is_explained(texts: Setting) -> None:
