@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,18 @@ from hf_transfer_plugin.callbacks.freezing import FreezingCallback
 from hf_transfer_plugin.checkpoints import without_bars
 from tests.callbacks.tiny import bert_config, resnet, trainer, vit
 
-__all__ = ["ADAPTERS", "MODELS", "SCHEDULES", "build", "hooks_of", "run", "save_sources"]
+__all__ = [
+    "ADAPTERS",
+    "MEANS",
+    "MODELS",
+    "SCHEDULES",
+    "STRONG",
+    "build",
+    "hooks_of",
+    "quick_collections",
+    "run",
+    "save_sources",
+]
 
 
 def _bert() -> Any:
@@ -56,6 +69,16 @@ KINDS: dict[str, Any] = {
     "resnet": ResNetForImageClassification,
     "vit": ViTForImageClassification,
 }
+# Strong enough to show in a run of four steps.
+STRONG: dict[str, dict[str, Any]] = {
+    "l2sp": {"name": "l2sp", "alpha": 1.0, "beta": 1.0},
+    "bss": {"name": "bss", "eta": 1.0, "k": 2},
+    "delta": {"name": "delta", "alpha": 1.0},
+    "co_tuning": {"name": "co_tuning"},
+    "relational": {"name": "relational"},
+}
+# Terms that are means over examples, or of the weights alone.
+MEANS = ("l2sp", "delta", "co_tuning")
 ADAPTERS = (None, "lora")
 SCHEDULES: dict[str, Callable[[nn.Module], FreezingSchedule]] = {
     "full": lambda model: FreezingSchedule.full(),
@@ -64,6 +87,15 @@ SCHEDULES: dict[str, Callable[[nn.Module], FreezingSchedule]] = {
     ),
     "head": lambda model: FreezingSchedule.linear_probe(),
 }
+
+
+@contextmanager
+def quick_collections() -> Iterator[None]:
+    """Trainer collects garbage after each run, which takes longer than these runs do."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 def save_sources(folder: Path) -> None:

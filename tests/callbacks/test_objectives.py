@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import itertools
 import logging
 import math
@@ -27,28 +26,21 @@ from hf_transfer_plugin.errors import ConfigError
 from hf_transfer_plugin.objective_kinds import OBJECTIVES
 from tests.callbacks.objective_cases import (
     ADAPTERS,
+    MEANS,
     SCHEDULES,
+    STRONG,
     build,
     hooks_of,
+    quick_collections,
     run,
     save_sources,
 )
 from tests.callbacks.tiny import changed, examples, tensors, trainer
 
-# Strong enough to show in a run of four steps.
-STRONG: dict[str, dict[str, Any]] = {
-    "l2sp": {"name": "l2sp", "alpha": 1.0, "beta": 1.0},
-    "bss": {"name": "bss", "eta": 1.0, "k": 2},
-    "delta": {"name": "delta", "alpha": 1.0},
-    "co_tuning": {"name": "co_tuning"},
-    "relational": {"name": "relational"},
-}
 NETWORKS = ("bert", "resnet")
 CASES = list(itertools.product(OBJECTIVES, SCHEDULES, ADAPTERS, NETWORKS))
 # Terms of which nothing trains under "head": BERT's pooler, which gives its features, does.
 IDLE = {(name, "resnet") for name in OBJECTIVES if name != "l2sp"} | {("delta", "bert")}
-# Terms that are means over examples, or of the weights alone.
-MEANS = ("l2sp", "delta", "co_tuning")
 
 
 def test_the_tables_are_whole() -> None:
@@ -74,12 +66,9 @@ def _batch(model: nn.Module) -> dict[str, torch.Tensor]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def quick_collections() -> Iterator[None]:
-    """Trainer collects garbage after each run, which takes longer than these runs do."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
+def quick() -> Iterator[None]:
+    with quick_collections():
+        yield
 
 
 @pytest.fixture(scope="module")
