@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hf_transfer_plugin.adapt.adapter_checks import check_adapter
+from hf_transfer_plugin.adapt.objective_checks import check_objective_of_plan
 from hf_transfer_plugin.adapt.schedule_state import ScheduleState
 from hf_transfer_plugin.adapt.schedules import FreezingSchedule
 from hf_transfer_plugin.checkpoints import Checkpoint
@@ -81,6 +82,7 @@ def _explain_plan(plan: Plan, train_examples: int | None, frozen: tuple[str, boo
     checkpoint = Checkpoint(
         plan.checkpoint, revision=plan.revision, trust_remote_code=plan.trust_remote_code
     )
+    check_objective_of_plan(plan, checkpoint.config())
     reads_weights = plan.adapter is not None and plan.adapter.kind.reads_weights
     with torch.device("cpu" if reads_weights else "meta"):
         model: nn.Module = checkpoint.classifier(

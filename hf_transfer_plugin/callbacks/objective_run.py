@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from accelerate.utils import send_to_device
 from torch import nn
-from transformers import TrainingArguments
+from transformers import TrainingArguments, set_seed
 
 from hf_transfer_plugin.adapt.objectives.loss_term import LossTerm, Pass, Start
 from hf_transfer_plugin.callbacks.loss_share import LossShare
@@ -17,6 +17,7 @@ from hf_transfer_plugin.callbacks.objective_reading import PassReader, hands_on_
 from hf_transfer_plugin.callbacks.objective_source import Source
 from hf_transfer_plugin.errors import ConfigError
 from hf_transfer_plugin.layers import layer_groups
+from hf_transfer_plugin.prefix.determinism import kept_random_states
 
 __all__ = ["ObjectiveRun"]
 
@@ -146,7 +147,7 @@ def _trains(module: nn.Module) -> bool:
 
 
 def _batches(rows: Any, args: TrainingArguments) -> Callable[[], Iterable[Mapping[str, Any]]]:
-    """Return what reads the training rows in order and leaves random numbers as they were."""
+    """Return what reads the training rows in order, the same each time, and draws no number."""
 
     def read() -> Iterator[Mapping[str, Any]]:
         data, collate = rows.dataset, rows.collate_fn
@@ -160,7 +161,9 @@ def _batches(rows: Any, args: TrainingArguments) -> Callable[[], Iterable[Mappin
             ) from None
         size = args.per_device_eval_batch_size
         for first in range(0, count, size):
-            chosen = [data[index] for index in range(first, min(first + size, count))]
-            yield send_to_device(collate(chosen), args.device)
+            with kept_random_states():
+                set_seed(args.seed + first)
+                batch = collate([data[index] for index in range(first, min(first + size, count))])
+            yield send_to_device(batch, args.device)
 
     return read

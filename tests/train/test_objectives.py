@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from hf_transfer_plugin import controls, explain
-from hf_transfer_plugin.records import Adapter, Objective
+from hf_transfer_plugin.errors import ConfigError
+from hf_transfer_plugin.records import Adapter, DataSpec, Objective, Plan
 from tests.train.settings import Setting
 
 TRAINING = {"num_train_epochs": 2, "learning_rate": 1e-2}
@@ -42,3 +43,9 @@ def test_a_second_pass_is_explained(texts: Setting) -> None:
     assert cheap.phases == plain.phases
     (words,) = set(told.findings) - set(plain.findings)
     assert "DELTA, Li et al. 2019" in words and "% of a step" in words and "alpha 0.01" in words
+
+
+def test_co_tuning_needs_a_source_with_a_head() -> None:
+    plan = Plan("transfer", "text-classification", "sample:minilm", DataSpec("texts"))
+    with pytest.raises(ConfigError, match="co_tuning on sample:minilm, a BertModel"):
+        explain(replace(plan, objective=Objective("co_tuning")), train_examples=32)

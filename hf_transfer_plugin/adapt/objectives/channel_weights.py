@@ -92,11 +92,11 @@ def fitted_head(
         optimizer.zero_grad()
         found = nn.functional.cross_entropy(scaled @ weight + bias, labels)
         found = found + _DECAY * weight.square().sum()
-        found.backward()  # type: ignore[no-untyped-call]
+        found.backward()
         return found
 
     with torch.enable_grad():
-        optimizer.step(loss)  # type: ignore[no-untyped-call]
+        optimizer.step(loss)
     weight.requires_grad_(False)
     bias.requires_grad_(False)
     return lambda given: ((given - mean) / scale) @ weight + bias
