@@ -236,6 +236,23 @@ def test_a_checkpoint_without_a_head_is_refused(sources: Path, tmp_path: Path) -
         run(bare, tmp_path, "co_tuning")
 
 
+def test_a_callback_that_trainer_makes_anew_is_refused(sources: Path, tmp_path: Path) -> None:
+    run(build("bert", None, sources), tmp_path, "l2sp", save_strategy="steps", save_steps=2)
+    again = {"restore_callback_states_from_checkpoint": True}
+    checkpoint = f"{tmp_path}/checkpoint-2"
+    with pytest.raises(ConfigError, match="did not see the model before it trained"):
+        run(build("bert", None, sources), tmp_path, "l2sp", resume=checkpoint, **again)
+
+
+def test_a_second_training_is_held_to_the_same_source(sources: Path, tmp_path: Path) -> None:
+    network = build("bert", None, sources)
+    made = run(network, tmp_path, STRONG["l2sp"])
+    moved = _logged(made, "objective/moved")
+    made.args.max_steps = 6
+    made.train()
+    assert moved[0] == 0.0 < _logged(made, "objective/moved")[0]
+
+
 def test_another_source_is_refused_on_resume(sources: Path, tmp_path: Path) -> None:
     run(build("bert", None, sources), tmp_path, "l2sp", save_strategy="steps", save_steps=2)
     other = build("bert", None, sources)
