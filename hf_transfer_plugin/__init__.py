@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from hf_transfer_plugin.callbacks.complete_checkpoints import last_complete_checkpoint
     from hf_transfer_plugin.callbacks.freezing import FreezingCallback
     from hf_transfer_plugin.callbacks.negative_transfer import NegativeTransferCallback
+    from hf_transfer_plugin.callbacks.objective import ObjectiveCallback
     from hf_transfer_plugin.callbacks.prefix_caching import PrefixCache, PrefixUse, prefix_cache
     from hf_transfer_plugin.callbacks.rank_budget import RankBudgetCallback
     from hf_transfer_plugin.command_session import session
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
         DataSummary,
         Forecast,
         HiddenHarm,
+        Objective,
         Phase,
         Plan,
         Ranking,
@@ -83,6 +85,8 @@ __all__ = [
     "LayerProfile",
     "Line",
     "NegativeTransferCallback",
+    "Objective",
+    "ObjectiveCallback",
     "Phase",
     "Plan",
     "PlannedLook",
@@ -136,6 +140,7 @@ _HOMES = {
     "callbacks.complete_checkpoints": ("last_complete_checkpoint",),
     "callbacks.freezing": ("FreezingCallback",),
     "callbacks.negative_transfer": ("NegativeTransferCallback",),
+    "callbacks.objective": ("ObjectiveCallback",),
     "callbacks.prefix_caching": ("PrefixCache", "PrefixUse", "prefix_cache"),
     "callbacks.rank_budget": ("RankBudgetCallback",),
     "config": ("RunConfig", "load_config"),
@@ -163,6 +168,7 @@ _HOMES = {
         "DataSummary",
         "Forecast",
         "HiddenHarm",
+        "Objective",
         "Phase",
         "Plan",
         "Ranking",

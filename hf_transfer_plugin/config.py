@@ -15,6 +15,7 @@ from hf_transfer_plugin.alarms import Watch
 from hf_transfer_plugin.config_values import check_source, check_values, require
 from hf_transfer_plugin.decide.controls import DEFAULT_CONTROLS, controls
 from hf_transfer_plugin.errors import ConfigError, RecordError, did_you_mean
+from hf_transfer_plugin.objective_records import Objective
 from hf_transfer_plugin.records import DataSpec, Plan, Ranking, Task
 from hf_transfer_plugin.serialization import Record
 from hf_transfer_plugin.strict_yaml import parse_value, read_mapping
@@ -24,6 +25,8 @@ __all__ = ["RunConfig", "load_config"]
 _KEYS = "a YAML file with the keys of a run, such as task, data, checkpoint, schedule, seeds"
 
 _DATA = ("data", "source_data")
+# Keys whose value may be a name alone.
+_NAMED: Mapping[str, type[Adapter] | type[Objective]] = {"adapter": Adapter, "objective": Objective}
 
 # Keys whose list of one may be written without brackets.
 _LISTS = (
@@ -49,6 +52,7 @@ class RunConfig(Record):
         candidates: checkpoints to rank; the one to transfer is ranked too.
         schedule: `{name: lp_ft, fraction: 0.3}` or `{phases: [...]}`.
         adapter: `lora`, or `{name: lora, r: 8, keep: merged}`; see `Adapter`.
+        objective: `l2sp`, or `{name: l2sp, alpha: 0.1}`; see `Objective`.
         training: keyword arguments of `transformers.TrainingArguments`.
         batch_size: examples per optimizer step, over all processes.
         learning_rates: grid for the transfer; validation chooses.
@@ -92,6 +96,7 @@ class RunConfig(Record):
     trust_remote_code: bool = False
     schedule: Mapping[str, Any] = field(default_factory=lambda: {"name": "full"})
     adapter: Adapter | None = None
+    objective: Objective | None = None
     training: Mapping[str, Any] = field(default_factory=dict)
     batch_size: int = 32
     learning_rates: tuple[float, ...] = ()
@@ -133,6 +138,7 @@ class RunConfig(Record):
             revision=self.revision if self.checkpoint else None,
             schedule=FreezingSchedule.from_config(self.schedule).phases,
             adapter=self.adapter,
+            objective=self.objective,
             training=dict(self.training),
             batch_size=self.batch_size,
             learning_rates=self.learning_rates,
@@ -174,8 +180,9 @@ def load_config(
     for key in _DATA:
         if isinstance(data.get(key), str):
             data[key] = {"path": data[key]}
-    if data.get("adapter") is not None:
-        data["adapter"] = Adapter.from_config(data["adapter"]).to_json()
+    for key, kind in _NAMED.items():
+        if data.get(key) is not None:
+            data[key] = kind.from_config(data[key]).to_json()
     if task is not None:
         data.setdefault("task", task)
     _check_keys(data, RunConfig)
@@ -245,7 +252,7 @@ def _apply(data: dict[str, Any], override: str) -> None:
     for part in path:
         inner = place.setdefault(part, {})
         if not isinstance(inner, dict):
-            alone = "path" if part in _DATA else "name" if part == "adapter" else ""
+            alone = "path" if part in _DATA else "name" if part in _NAMED else ""
             inner = place[part] = {alone: inner} if alone and inner is not None else {}
         place = inner
     place[last] = value

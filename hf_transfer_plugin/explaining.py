@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hf_transfer_plugin.adapt.adapter_checks import check_adapter
+from hf_transfer_plugin.adapt.objective_checks import check_objective_of_plan
 from hf_transfer_plugin.adapt.schedule_state import ScheduleState
 from hf_transfer_plugin.adapt.schedules import FreezingSchedule
 from hf_transfer_plugin.checkpoints import Checkpoint
@@ -81,6 +82,7 @@ def _explain_plan(plan: Plan, train_examples: int | None, frozen: tuple[str, boo
     checkpoint = Checkpoint(
         plan.checkpoint, revision=plan.revision, trust_remote_code=plan.trust_remote_code
     )
+    check_objective_of_plan(plan, checkpoint.config())
     reads_weights = plan.adapter is not None and plan.adapter.kind.reads_weights
     with torch.device("cpu" if reads_weights else "meta"):
         model: nn.Module = checkpoint.classifier(
@@ -99,11 +101,28 @@ def _explain_plan(plan: Plan, train_examples: int | None, frozen: tuple[str, boo
     schedule = FreezingSchedule(plan.schedule)
     work = _work(model, plan.data.max_length, plan.data.image_size)
     told = _explain_model(plan.checkpoint, model, schedule, settings, per_epoch, work, frozen)
+    told = _with_objective(told, plan, work)
     ratio = plan.adapter.lora_plus if plan.adapter is not None else None
     if ratio is None:
         return told
     words = f"LoRA+: the B matrices of the adapter train at {ratio:g} times the rates above"
     return replace(told, findings=(*told.findings, words))
+
+
+def _with_objective(told: Explanation, plan: Plan, work: StepWork) -> Explanation:
+    """Add the name of the objective, and what its passes cost."""
+    if plan.objective is None:
+        return told
+    kind = plan.objective.kind
+    words = f"objective {plan.objective.described}: {kind.holds}; costs {kind.cost}"
+    phases = told.phases
+    if "source" in kind.reads:
+        extra = work.of(()) / work.of(work.bits)
+        phases = tuple(
+            replace(phase, relative_cost=phase.relative_cost + extra) for phase in phases
+        )
+        words += f", {100 * extra:.0f} % of a step of full fine-tuning"
+    return replace(told, phases=phases, findings=(*told.findings, words))
 
 
 def _work(model: nn.Module, tokens: int | None = None, image_size: int | None = None) -> StepWork:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from hf_transfer_plugin.adapter_records import Adapter
 from hf_transfer_plugin.alarms import Alarm, Watch
 from hf_transfer_plugin.data_records import DataSpec, DataSummary, Task
+from hf_transfer_plugin.objective_records import Objective
 from hf_transfer_plugin.phases import Choice, Phase, Transition
 from hf_transfer_plugin.ranking_records import Candidate, Forecast, Ranking
 from hf_transfer_plugin.rescue_records import Rescue, Rung
@@ -29,6 +30,7 @@ __all__ = [
     "DataSummary",
     "Forecast",
     "HiddenHarm",
+    "Objective",
     "Outcome",
     "Phase",
     "Plan",
@@ -55,6 +57,7 @@ class Plan(Record):
         weights: "random" keeps the architecture and draws new weights.
         schedule: phases of the freezing schedule, first to last.
         adapter: new parameters on a frozen network; None trains the network itself.
+        objective: a loss term beside that of the task; None: the task alone.
         training: keyword arguments of `transformers.TrainingArguments`.
         batch_size: examples per optimizer step, over all processes and accumulation steps.
         learning_rates: grid tried with the first seed; validation chooses. Empty: the rate in
@@ -77,6 +80,7 @@ class Plan(Record):
     weights: Literal["pretrained", "random"] = "pretrained"
     schedule: tuple[Phase, ...] = (Phase(train=("*",)),)
     adapter: Adapter | None = None
+    objective: Objective | None = None
     training: Mapping[str, Any] = field(default_factory=dict)
     batch_size: int = 32
     learning_rates: tuple[float, ...] = ()
@@ -95,7 +99,8 @@ class CurvePoint(Record):
     Attributes:
         step: optimizer steps so far.
         epoch: passes over train so far.
-        train_loss, validation_loss: mean cross-entropy, in nats.
+        train_loss, validation_loss: mean cross-entropy, in nats; train_loss with the term of an
+            objective.
         validation: value of the judged metric.
     """
 

@@ -11,7 +11,7 @@ ROOT = Path(hf_transfer_plugin.__file__).parent
 # Each layer may import the layers before it, and itself.
 LAYERS = (
     {"version", "alarms", "errors", "redaction", "strict_yaml", "serialization", "phases"}
-    | {"adapter_kinds", "adapter_records"}
+    | {"adapter_kinds", "adapter_records", "objective_kinds", "objective_records"}
     | {"data_records", "layer_profile_record", "look_records", "ranking_records", "records"}
     | {"rescue_records", "source_records", "verdict_records"},
     {"terminal", "samples", "metrics", "processes", "layers", "layer_discovery", "layer_placement"}

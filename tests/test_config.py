@@ -10,7 +10,7 @@ import pytest
 from hf_transfer_plugin import DataSpec, load_config
 from hf_transfer_plugin.config import RunConfig
 from hf_transfer_plugin.errors import ConfigError
-from hf_transfer_plugin.records import Adapter
+from hf_transfer_plugin.records import Adapter, Objective
 from tests.tiny_runs import text_checkpoint, write_config, write_text_folder
 
 
@@ -60,12 +60,19 @@ READ: dict[str, tuple[dict[str, Any], list[str], str, Any]] = {
         Adapter("lora", {"r": 4}, "adapter"),
     ),
     "an adapter taken back": ({"adapter": {"name": "ia3"}}, ["adapter="], "adapter", None),
+    "an objective by name": ({"objective": "l2sp"}, [], "objective", Objective("l2sp")),
+    "an option of an objective": (
+        {"objective": "bss"},
+        ["objective.k=2"],
+        "objective",
+        Objective("bss", {"k": 2}),
+    ),
     "last override": ({}, ["batch_size=8", "batch_size=16"], "batch_size", 16),
 }
 
 
 def test_the_table_is_whole() -> None:
-    assert len(READ) == 25
+    assert len(READ) == 27
 
 
 @pytest.mark.parametrize("name", READ)
@@ -122,5 +129,6 @@ def test_repeated_keys_are_found_at_any_depth() -> None:
 def test_a_config_is_kept_as_it_was_read() -> None:
     keys = {"schedule": {"name": "lp_ft", "fraction": 0.3}, "candidates": ["a/b"], "processes": 1}
     keys["adapter"] = {"name": "dora", "r": 4, "lora_plus": 16}
+    keys["objective"] = {"name": "delta", "alpha": 0.1}
     config = load_config(write_config(Path("c.yaml"), **keys))
     assert RunConfig.load(config.save("config.json")) == config

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 import hf_transfer_plugin
+from hf_transfer_plugin.adapt import objectives
 from hf_transfer_plugin.select import scores
 
 STABLE = (
@@ -15,6 +16,7 @@ STABLE = (
     "RunResult TransferError Verdict explain judge layer_groups publish rank_checkpoints run"
 ).split()
 SCORES = "gbc h_score knn_accuracy leep linear_probe_accuracy logme nce nleep".split()
+TERMS = "BSS CoTuning Delta L2SP Relational".split()
 HEAVY = "torch transformers datasets numpy matplotlib sklearn"
 
 
@@ -27,6 +29,7 @@ def test_stable_names() -> None:
     assert len(STABLE) == 16
     assert set(STABLE) <= set(hf_transfer_plugin.__all__)
     assert set(SCORES) <= set(scores.__all__)
+    assert set(TERMS) <= set(objectives.__all__)
 
 
 @pytest.mark.parametrize("name", hf_transfer_plugin.__all__)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -15,16 +15,19 @@ from hf_transfer_plugin import (
     Adapter,
     FreezingSchedule,
     NegativeTransferCallback,
+    Objective,
     load_config,
 )
 from hf_transfer_plugin.adapt.named_schedules import NAMES
 from hf_transfer_plugin.adapter_kinds import KINDS
 from hf_transfer_plugin.alarms import AlarmAction, AlarmKind
 from hf_transfer_plugin.cli import app
+from hf_transfer_plugin.objective_kinds import OBJECTIVES
 from tests.callbacks.tiny import bert_config, examples, tensors
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+OBJECTIVES_PAGE = (ROOT / "docs" / "objectives.md").read_text(encoding="utf-8")
 ADAPTERS = (ROOT / "docs" / "adapters.md").read_text(encoding="utf-8")
 PREFIX = (ROOT / "docs" / "prefix.md").read_text(encoding="utf-8")
 VERDICT = (ROOT / "docs" / "verdict.md").read_text(encoding="utf-8")
@@ -124,6 +127,20 @@ def test_the_adapters_of_the_cards(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         assert Adapter.from_config(config["adapter"]).name == "lora"
         FreezingSchedule.from_config(config.get("schedule", {"name": "full"}))
     assert set(re.findall(r"^\| `(\w+)` \| [A-Zp]", ADAPTERS, re.MULTILINE)) == set(KINDS)
+
+
+def test_the_objectives_of_the_cards(tmp_path: Path) -> None:
+    (code,) = _blocks("python", OBJECTIVES_PAGE)
+    model = BertForSequenceClassification(bert_config())
+    args = TrainingArguments(str(tmp_path), max_steps=4, use_cpu=True, disable_tqdm=True)
+    shown: dict[str, Any] = {"model": model, "args": args, "train": examples(model)}
+    exec(code, shown)
+    assert shown["trainer"].state.global_step == 4
+    for text in _blocks("yaml", OBJECTIVES_PAGE):
+        assert Objective.from_config(yaml.safe_load(text)["objective"]).name == "l2sp"
+    for name, kind in OBJECTIVES.items():
+        options = ", ".join(f"`{key}` {value:g}" for key, value in kind.options.items())
+        assert f"| `{name}` | {kind.paper} | {options} |" in OBJECTIVES_PAGE
 
 
 def test_every_command_named_exists() -> None:

@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from hf_transfer_plugin.callbacks.freezing import FreezingCallback
 from hf_transfer_plugin.callbacks.negative_transfer import NegativeTransferCallback
+from hf_transfer_plugin.callbacks.objective import ObjectiveCallback
 
-__all__ = ["FreezingCallback", "NegativeTransferCallback"]
+__all__ = ["FreezingCallback", "NegativeTransferCallback", "ObjectiveCallback"]

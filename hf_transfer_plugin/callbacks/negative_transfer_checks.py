@@ -63,15 +63,18 @@ def followed_metric(metric: str | None, args: TrainingArguments) -> tuple[str, b
     return f"eval_{metric}", not metric.endswith("loss")
 
 
-def stored_progress(callback: ExportableState, state: TrainerState) -> dict[str, Any]:
-    """Return how far the watch of the checkpoint had come; nothing at the first step.
+def stored_progress(
+    callback: ExportableState, state: TrainerState, what: str = "watch"
+) -> dict[str, Any]:
+    """Return how far the callback of the checkpoint had come; nothing at the first step.
 
     Args:
-        callback: the watch that begins or goes on.
+        callback: the one that begins or goes on.
         state: of the run.
+        what: it is.
 
     Raises:
-        ConfigError: for two watches in one Trainer.
+        ConfigError: for two of them in one Trainer.
     """
     name = type(callback).__name__
     # Declared as a list of callbacks; TrainerState turns it into their states by name.
@@ -80,12 +83,12 @@ def stored_progress(callback: ExportableState, state: TrainerState) -> dict[str,
     if isinstance(stored, list):
         raise ConfigError(
             arrived=f"this Trainer has {len(stored)} callbacks of the type {name}",
-            expected="one watch at a time",
-            action="give one of them all that shall be watched",
+            expected=f"one {what} at a time",
+            action="keep one of them",
         )
     if stored is None:
         # Trainer fails at its next save when a checkpoint lacks a callback that it now has.
-        logger.warning("the checkpoint of step %d was not watched", state.global_step)
+        logger.warning("the checkpoint of step %d was made without %s", state.global_step, what)
         states[name] = callback.state()
         return {}
     return dict(stored["attributes"]["progress"]) if state.global_step else {}

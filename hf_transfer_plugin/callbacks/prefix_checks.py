@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from transformers import Trainer
 
+from hf_transfer_plugin.callbacks.objective import ObjectiveCallback
 from hf_transfer_plugin.errors import ConfigError
 
 __all__ = ["check_storage", "why_not"]
@@ -46,7 +47,13 @@ def why_not(trainer: Trainer, for_training: bool) -> str:
         # Dataloaders are replaced in every Trainer with a cache.
         or (name in vars(trainer) and name != "get_train_dataloader")
     ]
+    readers = [
+        each.objective.name
+        for each in trainer.callback_handler.callbacks
+        if isinstance(each, ObjectiveCallback) and each.objective.record.kind.reads_inputs
+    ]
     reasons = {
+        f"the objective {', '.join(readers)} reads the whole input": bool(readers),
         "torch_compile is on: a compiled graph has the frozen layers built in": args.torch_compile,
         "several devices in one process (DataParallel) each hold a copy of the model; start one "
         "process for each": args.n_gpu > 1,

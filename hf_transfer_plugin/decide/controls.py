@@ -45,8 +45,9 @@ def controls(
     Data, seeds and metric stay those of the plan. A control trains with a grid of rates, because
     one at a rate that was tuned for the transfer loses for that reason alone, and help is
     over-reported. "permuted-source" has the plan's own rates: with a grid of three in the plan,
-    those of both are tuned. It alone has the adapter of the plan: one on random weights that never
-    train would lose to anything.
+    those of both are tuned. It alone has the adapter and the objective of the plan: an
+    adapter on random weights that never train would lose to anything, and an objective has no
+    source to hold them to.
 
     Args:
         plan: the transfer, from a pretrained checkpoint.
@@ -87,6 +88,7 @@ def _from_scratch(plan: Plan, given: Rates) -> Plan:
         schedule=(Phase(train=("*",)),),
         watch=_watch(plan),
         adapter=None,
+        objective=None,
         learning_rates=given or own or rates_around(own_rates(plan), FULL_FACTORS),
     )
 
@@ -98,6 +100,7 @@ def _frozen_probe(plan: Plan, given: Rates) -> Plan:
         schedule=(Phase(train=("head",)),),
         watch=_watch(plan),
         adapter=None,
+        objective=None,
         learning_rates=given or rates_around(own_rates(plan), HEAD_FACTORS),
     )
 

@@ -139,12 +139,18 @@ def seed_cells(report: Report) -> Cells:
 
 
 def how_sentences(report: Report) -> list[str]:
-    """Return HOW in plain words: schedule, share of weights that train, learning rate."""
+    """Return HOW in plain words: schedule, objective, share of weights, learning rate."""
     transfer = report.transfer
     sentences = schedule_words(transfer.plan.schedule)
     if transfer.plan.adapter is not None:
         name = one_line(transfer.plan.adapter.name)
         sentences.insert(0, f"An adapter ({name}) is put on the network; layers mean its parts.")
+    if transfer.plan.objective is not None:
+        objective = transfer.plan.objective
+        sentences.append(
+            f"The loss has a term beside that of the task, {objective.described}: "
+            f"{objective.kind.holds}."
+        )
     if transfer.parameters:
         share = transfer.trainable_parameters / transfer.parameters
         sentences.append(

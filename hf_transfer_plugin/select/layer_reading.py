@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-__all__ = ["LayerReader", "pooled"]
+__all__ = ["LayerReader", "channels_come_last", "pooled", "pooled_in_place"]
 
 _INPUTS = ("embeddings", "stem")
 
@@ -110,12 +110,20 @@ def pooled(
     Returns:
         [rows, width] in float32 on the CPU, or None when there is nothing to pool.
     """
+    found = pooled_in_place(values, rows, mask, module)
+    return None if found is None else found.cpu()
+
+
+def pooled_in_place(
+    values: Any, rows: int, mask: torch.Tensor | None, module: nn.Module
+) -> torch.Tensor | None:
+    """Return what `pooled` returns, on the device where it is."""
     from torch.utils import _pytree as pytree
 
     most = 4 if mask is None else 3
     for value in pytree.tree_leaves(values):
         if _is_rows(value, rows, most):
-            return _mean(value, mask, module).float().cpu()
+            return _mean(value, mask, module).float()
     return None
 
 
@@ -139,7 +147,7 @@ def _mean(value: torch.Tensor, mask: torch.Tensor | None, module: nn.Module) -> 
     if value.ndim == 2:
         return value
     if value.ndim == 4:
-        return value.mean((1, 2) if _channels_last(value.shape, module) else (2, 3))
+        return value.mean((1, 2) if channels_come_last(value.shape, module) else (2, 3))
     if value.shape[2] == 1:
         return value[:, :, 0]
     if mask is None or mask.shape != value.shape[:2]:
@@ -148,8 +156,13 @@ def _mean(value: torch.Tensor, mask: torch.Tensor | None, module: nn.Module) -> 
     return (value * weights).sum(1) / weights.sum(1).clamp(min=1)
 
 
-def _channels_last(shape: Sequence[int], module: nn.Module) -> bool:
-    """Tell by the equal sides of an image, else by the widths that the module knows."""
+def channels_come_last(shape: Sequence[int], module: nn.Module) -> bool:
+    """Tell by the equal sides of an image, else by the widths that the module knows.
+
+    Args:
+        shape: of four axes, examples first.
+        module: that took or returned it.
+    """
     _, first, second, third = shape
     if (first == second) != (second == third):
         return first == second

@@ -19,6 +19,7 @@ from hf_transfer_plugin.adapt.schedules import FreezingSchedule
 from hf_transfer_plugin.alarms import GOES_BACK, Alarm
 from hf_transfer_plugin.callbacks.freezing import FreezingCallback
 from hf_transfer_plugin.callbacks.last_phase_start import LastPhaseStart
+from hf_transfer_plugin.callbacks.objective import ObjectiveCallback
 from hf_transfer_plugin.callbacks.prefix_caching import prefix_cache
 from hf_transfer_plugin.callbacks.progress import ProgressBarCallback
 from hf_transfer_plugin.checkpoints import Checkpoint, without_bars
@@ -132,6 +133,7 @@ def train_once(
                 *watch,
                 *([last_phase] if last_phase else []),
                 *adapter_callbacks(plan),
+                *([ObjectiveCallback(plan.objective)] if plan.objective else []),
             ],
             optimizer_cls_and_kwargs=optimizer_of(plan, args),
         )

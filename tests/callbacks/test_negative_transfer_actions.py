@@ -209,7 +209,7 @@ def test_resume_from_a_run_without_a_watch(
     watch = watching("warn")
     run = build(tmp_path / "again", watch, scores=SCORES, **SAVED)
     run.train(resume_from_checkpoint=str(tmp_path / "checkpoint-4"))
-    assert "the checkpoint of step 4 was not watched" in caplog.text
+    assert "the checkpoint of step 4 was made without watch" in caplog.text
     assert kinds(watch) == [(6, "below_bar")] and run.state.global_step == 8
 
 

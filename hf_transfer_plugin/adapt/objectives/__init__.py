@@ -1,0 +1,34 @@
+"""Loss terms beside that of the task, one a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from hf_transfer_plugin.adapt.objectives.bss import BSS
+from hf_transfer_plugin.adapt.objectives.co_tuning import CoTuning
+from hf_transfer_plugin.adapt.objectives.delta import Delta
+from hf_transfer_plugin.adapt.objectives.l2sp import L2SP
+from hf_transfer_plugin.adapt.objectives.loss_term import LossTerm
+from hf_transfer_plugin.adapt.objectives.relational import Relational
+from hf_transfer_plugin.objective_records import Objective
+
+__all__ = ["BSS", "L2SP", "CoTuning", "Delta", "Relational", "term_of"]
+
+_TERMS: dict[str, type[LossTerm]] = {
+    term.name: term for term in (L2SP, BSS, Delta, CoTuning, Relational)
+}
+
+
+def term_of(objective: Objective | str | Mapping[str, Any]) -> LossTerm:
+    """Return the term of an objective.
+
+    Args:
+        objective: a record, or what `Objective.from_config` takes.
+
+    Raises:
+        ConfigError: for an unknown name or option.
+    """
+    if not isinstance(objective, Objective):
+        objective = Objective.from_config(objective)
+    return _TERMS[objective.checked().name](**objective.settings)

@@ -1,0 +1,127 @@
+"""What a forward pass holds for an objective, read through hooks: features and blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils import _pytree as pytree
+
+from hf_transfer_plugin.adapt.objectives.loss_term import Read
+from hf_transfer_plugin.layers import layer_groups
+from hf_transfer_plugin.objective_kinds import Reads
+from hf_transfer_plugin.select.layer_reading import channels_come_last, pooled_in_place
+
+__all__ = ["PassReader", "hands_on_images", "weighted_parts"]
+
+
+class PassReader:
+    """Listens to the forward passes of a model and keeps the last one.
+
+    Args:
+        model: the innermost one that Trainer knows.
+        reads: what is kept: "features", "layers", and what the weights of the head read
+            ("source_head").
+    """
+
+    def __init__(self, model: nn.Module, reads: frozenset[Reads]) -> None:
+        groups = layer_groups(model)
+        self._head: nn.Module | None = None
+        self._given: Any = None
+        self._at_head_weights: Any = None
+        self._handed: dict[str, tuple[torch.Tensor, nn.Module]] = {}
+        self._hooks: list[Any] = []
+        # Functions, for a copy of the model copies bound methods with all that they belong to.
+        if "features" in reads and groups.head is not None and groups.head.module_names:
+            self._head = model.get_submodule(groups.head.module_names[0])
+            hook = self._head.register_forward_pre_hook(_call(self._at_head), with_kwargs=True)
+            self._hooks.append(hook)
+        if "source_head" in reads:
+            for module in weighted_parts(model).values():
+                hook = module.register_forward_pre_hook(_call(self._at_weights), with_kwargs=True)
+                self._hooks.append(hook)
+        self._blocks = [group.name for group in groups if group.is_block]
+        for group in groups if "layers" in reads else ():
+            if group.is_block:
+                for path in group.module_names:
+                    module = model.get_submodule(path)
+                    hook = module.register_forward_hook(_call(self._after_block(group.name)))
+                    self._hooks.append(hook)
+
+    def read(self, batch: Mapping[str, Any]) -> Read:
+        """Return what the last pass held, and forget it.
+
+        Args:
+            batch: what the model was given.
+        """
+        rows = next(len(value) for value in batch.values() if torch.is_tensor(value) and value.ndim)
+        mask = batch.get("attention_mask")
+        mask = mask if torch.is_tensor(mask) and mask.ndim == 2 else None
+        features = None
+        if self._head is not None and self._given is not None:
+            features = pooled_in_place(self._given, rows, mask, self._head)
+        handed = [self._handed[name] for name in self._blocks if name in self._handed]
+        handed = [(value, module) for value, module in handed if len(value) == rows]
+        axes = tuple(_channel_axis(value, module) for value, module in handed)
+        raw = tuple(value for value, _ in handed)
+        layers = tuple(
+            value.movedim(axis, -1).reshape(rows, -1, value.shape[axis]).float()
+            for value, axis in zip(raw, axes, strict=True)
+        )
+        given = self._at_head_weights
+        self.forget()
+        fits = mask is not None and all(layer.shape[1] == mask.shape[1] for layer in layers)
+        return Read(features, layers, raw, axes, mask if fits else None, given)
+
+    def forget(self) -> None:
+        """Let go of the last pass."""
+        self._given, self._at_head_weights, self._handed = None, None, {}
+
+    def remove(self) -> None:
+        """Stop listening."""
+        self.forget()
+        for hook in self._hooks:
+            hook.remove()
+
+    def _at_head(self, module: nn.Module, args: Any, kwargs: Any) -> None:
+        self._given = (args, kwargs)
+
+    def _at_weights(self, module: nn.Module, args: Any, kwargs: Any) -> None:
+        self._at_head_weights = (args, kwargs)
+
+    def _after_block(self, name: str) -> Callable[[nn.Module, Any, Any], None]:
+        def keep(module: nn.Module, args: Any, output: Any) -> None:
+            for value in pytree.tree_leaves(output):
+                if torch.is_tensor(value) and value.is_floating_point() and value.ndim in (3, 4):
+                    self._handed[name] = (value, module)
+                    return
+
+        return keep
+
+
+def weighted_parts(model: nn.Module) -> dict[str, nn.Module]:
+    """Return the outermost modules of the head that hold weights, by name."""
+    head = layer_groups(model).head
+    parts = {name: model.get_submodule(name) for name in (head.module_names if head else ())}
+    return {n: part for n, part in parts.items() if next(part.parameters(), None) is not None}
+
+
+def hands_on_images(model: nn.Module) -> bool:
+    """Tell whether the blocks of a model are made of convolutions."""
+    blocks = [
+        path for group in layer_groups(model) if group.is_block for path in group.module_names
+    ]
+    parts = [part for path in blocks for part in model.get_submodule(path).modules()]
+    linear = any(isinstance(part, nn.Linear) for part in parts)
+    return not linear and any(isinstance(part, nn.Conv2d) for part in parts)
+
+
+def _channel_axis(value: torch.Tensor, module: nn.Module) -> int:
+    """Return the axis of the channels of tokens or of an image."""
+    return 1 if value.ndim == 4 and not channels_come_last(value.shape, module) else value.ndim - 1
+
+
+def _call(method: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *given: method(*given)

@@ -1,0 +1,82 @@
+"""The kinds of objectives, each with its source, its options and what it reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal
+
+__all__ = ["OBJECTIVES", "ObjectiveKind", "Reads"]
+
+#: What a term is made from: the weights, what the head reads, what the blocks hand on, the same
+#: of a frozen copy of the source, the head that the checkpoint came with.
+Reads = Literal["weights", "features", "layers", "source", "source_head"]
+
+
+@dataclass(frozen=True)
+class ObjectiveKind:
+    """One extra loss term.
+
+    Attributes:
+        paper: where the method comes from.
+        holds: what it asks of the network, in a few words.
+        reads: what the term is made from.
+        options: option -> its default; whole numbers are counts.
+        cost: what it costs beside the step itself.
+    """
+
+    paper: str
+    holds: str
+    reads: frozenset[Reads]
+    options: Mapping[str, float] = field(default_factory=dict)
+    cost: str = ""
+
+    @property
+    def reads_inputs(self) -> bool:
+        """Tell whether it reads the whole input, which a cache of frozen layers leaves out."""
+        return bool(self.reads & {"source", "source_head"})
+
+
+_SECOND = "a frozen copy of the network in memory, and its forward pass on every batch"
+
+OBJECTIVES: Mapping[str, ObjectiveKind] = MappingProxyType(
+    {
+        "l2sp": ObjectiveKind(
+            "L2-SP, Li et al. 2018",
+            "the weights stay near those of the source",
+            frozenset({"weights"}),
+            {"alpha": 0.01, "beta": 0.01},
+            "a copy of the weights in memory, and no pass",
+        ),
+        "bss": ObjectiveKind(
+            "batch spectral shrinkage, Chen et al. 2019",
+            "the features of a batch lose their smallest singular values",
+            frozenset({"features"}),
+            {"eta": 0.001, "k": 1},
+            "the singular values of one matrix [examples, features] in each pass",
+        ),
+        "delta": ObjectiveKind(
+            "DELTA, Li et al. 2019",
+            "what the blocks hand on stays near what those of the source do",
+            frozenset({"layers", "features", "source"}),
+            {"alpha": 0.01, "layer_decay": 1.0},
+            _SECOND,
+        ),
+        "co_tuning": ObjectiveKind(
+            "Co-Tuning, You et al. 2020",
+            "the head of the source still tells the source classes that go with the label",
+            frozenset({"features", "source_head"}),
+            {"weight": 2.3},
+            "a frozen copy of the network and of the source's head in memory, and one pass over "
+            "the training rows before the first step",
+        ),
+        "relational": ObjectiveKind(
+            "relational knowledge distillation, Park et al. 2019",
+            "distances and angles between the features of a batch stay those of the source",
+            frozenset({"features", "source"}),
+            {"distance": 25.0, "angle": 50.0},
+            _SECOND,
+        ),
+    }
+)

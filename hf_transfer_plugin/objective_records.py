@@ -1,0 +1,110 @@
+"""Which extra loss term a plan trains with."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from hf_transfer_plugin.errors import ConfigError, did_you_mean
+from hf_transfer_plugin.objective_kinds import OBJECTIVES, ObjectiveKind
+from hf_transfer_plugin.serialization import Record
+
+__all__ = ["Objective"]
+
+
+@dataclass(frozen=True)
+class Objective(Record):
+    """A loss term beside that of the task.
+
+    Attributes:
+        name: a key of `objective_kinds.OBJECTIVES`, such as "l2sp".
+        options: numbers that replace the defaults, such as {"alpha": 0.1}.
+
+    Example:
+        >>> Objective.from_config({"name": "l2sp", "alpha": 0.1}).settings
+        {'alpha': 0.1, 'beta': 0.01}
+    """
+
+    name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> ObjectiveKind:
+        """Return what is known of this kind.
+
+        Raises:
+            ConfigError: for an unknown name.
+        """
+        if self.name not in OBJECTIVES:
+            raise ConfigError(
+                arrived=f"unknown objective {self.name!r}"
+                + did_you_mean(str(self.name), OBJECTIVES),
+                expected="one of " + ", ".join(OBJECTIVES),
+                action="correct the name of the objective",
+            )
+        return OBJECTIVES[self.name]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Return every option with its value."""
+        return {**self.kind.options, **self.options}
+
+    @property
+    def described(self) -> str:
+        """Return name, source and options in words."""
+        options = ", ".join(f"{key} {value:g}" for key, value in self.settings.items())
+        return f"{self.name} ({self.kind.paper}; {options})"
+
+    @classmethod
+    def from_config(cls, config: str | Mapping[str, Any]) -> Self:
+        """Build an objective from its name, or from `{name: l2sp, alpha: 0.1}`.
+
+        Raises:
+            ConfigError: for an unknown name or option, or a value of the wrong kind.
+        """
+        if isinstance(config, str):
+            config = {"name": config}
+        if not isinstance(config, Mapping) or "name" not in config:
+            raise ConfigError(
+                arrived=f"objective: {config!r}",
+                expected="a name such as l2sp, or a mapping such as {name: l2sp, alpha: 0.1}",
+                action="add the name of the objective: one of " + ", ".join(OBJECTIVES),
+            )
+        options = {key: value for key, value in config.items() if key != "name"}
+        if isinstance(options.get("options"), Mapping):
+            options |= options.pop("options")
+        return cls(config["name"], options).checked()
+
+    def checked(self) -> Self:
+        """Return the objective, once its name and its options are found right.
+
+        Raises:
+            ConfigError: naming what does not fit.
+        """
+        known = self.kind.options
+        for key, value in self.options.items():
+            if key not in known:
+                raise ConfigError(
+                    arrived=f"unknown option {key!r} of objective {self.name}"
+                    + did_you_mean(str(key), known),
+                    expected="one of " + ", ".join(known),
+                    action="correct or remove it",
+                )
+            self._check_number(key, value, is_count=isinstance(known[key], int))
+        return self
+
+    def _check_number(self, key: str, value: Any, *, is_count: bool) -> None:
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        fits = number and math.isfinite(value) and value >= 0
+        if is_count:
+            fits = type(value) is int and value >= 1
+        if not fits:
+            text = isinstance(value, str)
+            raise ConfigError(
+                arrived=f"objective {self.name} with {key}: {value!r}",
+                expected="a whole number from 1 up" if is_count else "a number from 0 up",
+                action=f"correct {key}"
+                + (", without quotes (YAML reads 1e-3 as text: write 1.0e-3)" if text else ""),
+            )

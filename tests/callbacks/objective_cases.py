@@ -1,0 +1,142 @@
+"""Tiny models, schedules and runs that every objective is tried on."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import (
+    BertForSequenceClassification,
+    ResNetForImageClassification,
+    Trainer,
+    TrainerCallback,
+    ViTForImageClassification,
+)
+
+from hf_transfer_plugin import FreezingSchedule, ObjectiveCallback, apply_adapter
+from hf_transfer_plugin.callbacks.freezing import FreezingCallback
+from hf_transfer_plugin.checkpoints import without_bars
+from tests.callbacks.tiny import bert_config, resnet, trainer, vit
+
+__all__ = [
+    "ADAPTERS",
+    "MEANS",
+    "MODELS",
+    "SCHEDULES",
+    "STRONG",
+    "build",
+    "hooks_of",
+    "quick_collections",
+    "run",
+    "save_sources",
+]
+
+
+def _bert() -> Any:
+    """Return a network without dropout."""
+    torch.manual_seed(0)
+    config = bert_config()
+    config.num_labels = SOURCE_CLASSES
+    config.hidden_dropout_prob = config.attention_probs_dropout_prob = 0.0
+    return BertForSequenceClassification(config)
+
+
+def _resnet() -> Any:
+    config = resnet().config
+    config.num_labels = SOURCE_CLASSES  # type: ignore[union-attr]
+    torch.manual_seed(0)
+    return ResNetForImageClassification(config)
+
+
+def _vit() -> Any:
+    """Return a network without dropout."""
+    config: Any = vit().config
+    config.num_labels = SOURCE_CLASSES
+    config.hidden_dropout_prob = 0.0
+    torch.manual_seed(0)
+    return ViTForImageClassification(config)
+
+
+SOURCE_CLASSES = 5
+MODELS: dict[str, Callable[[], Any]] = {"bert": _bert, "resnet": _resnet, "vit": _vit}
+KINDS: dict[str, Any] = {
+    "bert": BertForSequenceClassification,
+    "resnet": ResNetForImageClassification,
+    "vit": ViTForImageClassification,
+}
+# Strong enough to show in a run of four steps.
+STRONG: dict[str, dict[str, Any]] = {
+    "l2sp": {"name": "l2sp", "alpha": 1.0, "beta": 1.0},
+    "bss": {"name": "bss", "eta": 1.0, "k": 2},
+    "delta": {"name": "delta", "alpha": 1.0},
+    "co_tuning": {"name": "co_tuning"},
+    "relational": {"name": "relational"},
+}
+# Terms that are means over examples, or of the weights alone.
+MEANS = ("l2sp", "delta", "co_tuning")
+ADAPTERS = (None, "lora")
+SCHEDULES: dict[str, Callable[[nn.Module], FreezingSchedule]] = {
+    "full": lambda model: FreezingSchedule.full(),
+    "gradual": lambda model: FreezingSchedule.from_phases(
+        [{"train": ["head", "top:1"], "until_fraction": 0.5}, {"train": "*"}]
+    ),
+    "head": lambda model: FreezingSchedule.linear_probe(),
+}
+
+
+@contextmanager
+def quick_collections() -> Iterator[None]:
+    """Trainer collects garbage after each run, which takes longer than these runs do."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+def save_sources(folder: Path) -> None:
+    """Save each network with a head for other classes than those of the runs."""
+    for name, made in MODELS.items():
+        made().save_pretrained(folder / name)
+
+
+def build(model: str, adapter: str | None, sources: Path) -> nn.Module:
+    """Return a network with a fresh head, on what `save_sources` saved."""
+    torch.manual_seed(1)
+    with without_bars():
+        network: nn.Module = KINDS[model].from_pretrained(
+            sources / model, num_labels=2, ignore_mismatched_sizes=True
+        )
+    if model != "vit":  # the only one that divides its loss by the number of all labels
+        network.accepts_loss_kwargs = False  # type: ignore[assignment]
+    torch.manual_seed(1)
+    return network if adapter is None else apply_adapter(network, adapter)
+
+
+def run(
+    model: nn.Module,
+    folder: Path,
+    objective: Any,
+    schedule: str = "full",
+    *callbacks: TrainerCallback,
+    resume: str | None = None,
+    **arguments: Any,
+) -> Trainer:
+    """Train a model and return its Trainer."""
+    added = [] if objective is None else [ObjectiveCallback(objective)]
+    freezing = FreezingCallback(SCHEDULES[schedule](model))
+    settings: dict[str, Any] = {"weight_decay": 0.0, "max_steps": 4, **arguments}
+    made = trainer(model, folder, freezing, *added, *callbacks, **settings)
+    made.train(resume_from_checkpoint=resume)
+    return made
+
+
+def hooks_of(model: nn.Module) -> list[int]:
+    """Return how many hooks each module has."""
+    return [
+        len(module._forward_hooks) + len(module._forward_pre_hooks) for module in model.modules()
+    ]

@@ -1,0 +1,58 @@
+"""Run by test_objectives_two_processes under torchrun: every case in one launch.
+
+Argument: the folder, with the sources. Each process leaves `objectives-RANK.pt` there.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.distributed import barrier
+
+from hf_transfer_plugin import require_processes
+from hf_transfer_plugin.processes import end_processes
+from tests.callbacks.objective_cases import STRONG, build, quick_collections, run
+from tests.callbacks.tiny import tensors
+
+PROCESSES = 2
+# (model, adapter, objective); ViT divides its loss by the number of labels in all processes.
+CASES: list[tuple[str, str | None, str]] = [
+    ("bert", None, "l2sp"),
+    ("bert", "lora", "l2sp"),
+    ("bert", None, "delta"),
+    ("bert", None, "co_tuning"),
+    ("vit", None, "delta"),
+    ("bert", None, "bss"),
+    ("bert", None, "relational"),
+]
+
+
+def train(folder: Path, processes: int) -> list[dict[str, torch.Tensor]]:
+    """Train each case on batches of 8 in all, and return the final weights."""
+    found = []
+    for model, adapter, objective in CASES:
+        network = build(model, adapter, folder / "sources")
+        sizes: dict[str, Any] = {"per_device_train_batch_size": 8 // processes, "optim": "sgd"}
+        run(network, folder / "runs", STRONG[objective], "gradual", **sizes)
+        found.append(tensors(network))
+    return found
+
+
+def main() -> None:
+    """Train in this process with the other one."""
+    folder = Path(sys.argv[1])
+    require_processes(PROCESSES)
+    file = folder / f"objectives-{os.environ['RANK']}.pt"
+    with quick_collections():
+        torch.save(train(folder, PROCESSES), file.with_suffix(".part"))
+    file.with_suffix(".part").rename(file)
+    barrier()
+
+
+if __name__ == "__main__":
+    main()  # models are free when it returns, as end_processes asks
+    end_processes()
