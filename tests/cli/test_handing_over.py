@@ -79,15 +79,15 @@ def test_a_transfer_that_harms_is_handed_over(
     transfer, scratch = _result("whole", "transfer"), _result("whole", "from-scratch")
     assert transfer.handed_over() == (0, 1) and scratch.handed_over() == ()
     for seed, other in zip(transfer.seeds, scratch.seeds, strict=True):
-        assert [a.kind for a in seed.alarms][:1] == ["below_control"], "late in five epochs"
-        assert seed.steps == seed.alarms[0].step == 4 * 8 < other.steps
+        assert [a.kind for a in seed.alarms][:1] == ["collapse"]
+        assert seed.steps == seed.alarms[0].step == 2 * 8 < other.steps
     held = Rescue.load(Path("whole") / "rescue.json")
     assert held.finished and held.accepted is not None
     assert held.accepted.name == "lp-ft" and not held.harm.go
     report = Report.load(Path("whole") / "report.json")
     assert report.rescue == held and report.results[0] == transfer
     page = (Path("whole") / "report.html").read_text()
-    assert "(below control, rescue): best validation accuracy" in page and "LP-FT" in page
+    assert "(collapse, rescue): one class predicted" in page and "LP-FT" in page
     assert "## Rescue" in (Path("whole") / "README.md").read_text()
 
     # The same once more, killed while its second seed trains, and before the test is read.
@@ -107,6 +107,16 @@ def test_a_transfer_that_harms_is_handed_over(
     for name in ("model", "rescued"):
         one, other = (Path(f, name, "model.safetensors").read_bytes() for f in ("whole", "run"))
         assert one == other, name
+
+
+def test_a_transfer_is_held_against_its_control(place: Path, command: Command) -> None:
+    assert command("run", "config.yaml", "watch=warn")[0] == 0
+    for seed in _result("run", "transfer").seeds:
+        raised = {alarm.kind: alarm for alarm in seed.alarms}
+        assert set(raised) == {"collapse", "below_control"}
+        assert raised["below_control"].step == 4 * 8, "two in a row, from half of five epochs on"
+        assert raised["below_control"].expected > 0.2 + raised["below_control"].value
+    assert "(below control, warn): best validation accuracy" in Path("run/report.html").read_text()
 
 
 def test_alarms_and_a_go_all_the_same(place: Path, command: Command) -> None:

@@ -13,12 +13,12 @@ from tests.cli.conftest import Command
 def test_a_ladder_is_shown(
     workplace: Path, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(climbing, "RUNGS", {"adapter-only": climbing.RUNGS["adapter-only"]})
+    monkeypatch.setattr(climbing, "RUNGS", {"lp-ft": climbing.RUNGS["lp-ft"]})
     words = ("rescue", "config.yaml", "controls=from-scratch", "training.max_steps=2")
-    code, out, err = command(*words, "margin=0")
+    code, out, err = command(*words, "schedule={name: lp_ft, fraction: 0.5}", "margin=0")
     assert code == 0, err
     lines = out.splitlines()
-    assert "rung adapter-only: skipped: run trains no adapters yet" in lines
+    assert "rung lp-ft: skipped: the transfer is LP-FT already" in lines
     assert any(line.startswith("rung return-control: validation 0.") for line in lines)
     assert "returned: return-control" in lines and "model   run/rescued" in lines
     assert lines[-1] == "report  run/report.html"

@@ -13,7 +13,7 @@ from hf_transfer_plugin.report.rescue_rows import rescue_cells, rescue_sentence
 NASTY = "<script>alert(1)</script> | *x*"
 RUNGS = (
     Rung("lp-ft", False, NASTY, (0.5, 0.6), -0.1, -0.25, 0.05, NASTY, 12.0),
-    Rung("adapter-only", False, "skipped: run trains no adapters yet"),
+    Rung("adapter-only", False, "skipped: nothing takes an adapter"),
     Rung("frozen-probe", True, "fine", (0.8, 0.8), 0.1, 0.05, 0.15, "rate 0.01", 3.0),
 )
 
@@ -33,7 +33,7 @@ def test_every_rung_with_its_interval(hub_report: Report) -> None:
         "–",
         "–",
         "no",
-        "skipped: run trains no adapters yet",
+        "skipped: nothing takes an adapter",
         "0.0",
     )
     assert cells.rows[2][0] == "frozen probe (rate 0.01)" and cells.rows[2][4] == "yes"

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
+from typing import TypeVar
 
-from hf_transfer_plugin.decide.alarm_rules import Evaluated, Rule, mean_curve
+from hf_transfer_plugin.decide.alarm_rules import Rule, mean_curve
 from negative_transfer_comparison.judged import MARGIN, JudgedPair
 from negative_transfer_comparison.quality import auroc, precision_recall
 
-__all__ = ["SHARES", "Heard", "above_control", "alarmed", "heard_at"]
+__all__ = ["SHARES", "Heard", "above_control", "alarmed", "heard_at", "rule_of"]
 
 #: Shares of training at which the callback is asked.
 SHARES = (0.1, 0.25, 0.5, 0.75, 1.0)
 PATIENCE = 3
+_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True)
@@ -44,12 +46,17 @@ def heard_at(share: float, pairs: Sequence[JudgedPair], patience: int = PATIENCE
     The control's curve is the mean over its seeds, as a user hands it to the callback.
     """
     seeds = range(min(len(each.transfer) for each in pairs))
-    decided = [each for each in pairs if each.outcome in ("helped", "harmed")]
+    rules = [rule_of(each, patience) for each in pairs]
+    decided = [each.outcome in ("helped", "harmed") for each in pairs]
+    better = [each.verdict.difference > 0 for each in pairs]
     order, sign, said = [], [], []
     for seed in seeds:
-        order.append(_auroc(decided, seed, share, [each.outcome == "helped" for each in decided]))
-        sign.append(_auroc(pairs, seed, share, [each.verdict.difference > 0 for each in pairs]))
-        said += [alarmed(each, seed, share, patience) for each in pairs]
+        ahead = [
+            above_control(each, seed, share, rule) for each, rule in zip(pairs, rules, strict=True)
+        ]
+        order.append(auroc(_where(decided, ahead), _where(decided, better)))
+        sign.append(auroc(ahead, better))
+        said += [alarmed(each, seed, share, rule) for each, rule in zip(pairs, rules, strict=True)]
     harmed = [each.outcome == "harmed" for each in pairs] * len(seeds)
     helped = [each.outcome == "helped" for each in pairs] * len(seeds)
     precision, recall = precision_recall(said, harmed)
@@ -57,32 +64,30 @@ def heard_at(share: float, pairs: Sequence[JudgedPair], patience: int = PATIENCE
     return Heard(fmean(order), fmean(sign), fmean(said), precision, recall, wrong)
 
 
-def above_control(pair: JudgedPair, seed: int, share: float) -> float:
+def above_control(pair: JudgedPair, seed: int, share: float, rule: Rule) -> float:
     """Return `transfer/above_control` of a seed at a share of its training."""
     curve = pair.transfer[seed].curve
     seen = [each for each in curve if each.step <= share * curve[-1].step]
-    return _rule(pair, PATIENCE).above_control(seen)
+    return rule.above_control(seen or curve[:1])
 
 
-def alarmed(pair: JudgedPair, seed: int, share: float, patience: int) -> bool:
+def alarmed(pair: JudgedPair, seed: int, share: float, rule: Rule) -> bool:
     """Tell whether the callback has said by then that the run stays below the control."""
     curve = pair.transfer[seed].curve
     total = curve[-1].step
-    rule = _rule(pair, patience)
-    history: list[Evaluated] = []
-    for each in curve:
-        if each.step > share * total:
-            break
-        history.append(each)
-        if any(found.kind == "below_control" for found in rule.findings(history, total)):
-            return True
-    return False
+    seen = [each for each in curve if each.step <= share * total]
+    return any(
+        found.kind == "below_control"
+        for end in range(1, len(seen) + 1)
+        for found in rule.findings(seen[:end], total)
+    )
 
 
-def _rule(pair: JudgedPair, patience: int) -> Rule:
+def rule_of(pair: JudgedPair, patience: int = PATIENCE) -> Rule:
+    """Return what the callback holds a pair against: the mean curve of the control."""
     control = mean_curve([{p.step: p.value for p in each.curve} for each in pair.control])
     return Rule(None, control, MARGIN, patience, greater=True)
 
 
-def _auroc(pairs: Sequence[JudgedPair], seed: int, share: float, good: Sequence[bool]) -> float:
-    return auroc([above_control(each, seed, share) for each in pairs], good)
+def _where(chosen: Sequence[bool], values: Sequence[_Value]) -> list[_Value]:
+    return [value for is_chosen, value in zip(chosen, values, strict=True) if is_chosen]

@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from hf_transfer_plugin.report.canvas import GREY, PALETTE, legend, new_figure, png
-from negative_transfer_comparison.during import above_control
+from negative_transfer_comparison.during import above_control, rule_of
 from negative_transfer_comparison.judged import JudgedPair
 from negative_transfer_comparison.signals import signals_before
 
@@ -32,8 +32,13 @@ def roc_picture(pairs: Sequence[JudgedPair]) -> bytes:
             if name.startswith("score ahead"):
                 values = [-signal(each) for each in foretold]
                 curves[f"before: {name}"] = (values, _harmed(foretold))
+    rules = [rule_of(each) for each in decided]
     for share in _SHARES:
-        values = [-above_control(p, s, share) for p in decided for s in range(len(p.transfer))]
+        values = [
+            -above_control(pair, seed, share, rule)
+            for pair, rule in zip(decided, rules, strict=True)
+            for seed in range(len(pair.transfer))
+        ]
         truth = [p.outcome == "harmed" for p in decided for _ in p.transfer]
         curves[f"callback at {share:.0%} of one seed"] = (values, truth)
     figure, (axes,) = new_figure(_HEIGHT)
