@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -44,33 +44,23 @@ class AdapterKind:
     reads_weights: bool = False
 
 
-_RANK = {"r": 8, "lora_alpha": 16}
+_LORA = AdapterKind(
+    "LoraConfig",
+    "LoRA, Hu et al. 2021",
+    convolutions="all",
+    transposed=True,
+    defaults={"r": 8, "lora_alpha": 16},
+)
 
 KINDS: Mapping[str, AdapterKind] = MappingProxyType(
     {
-        "lora": AdapterKind(
-            "LoraConfig",
-            "LoRA, Hu et al. 2021",
-            convolutions="all",
-            transposed=True,
-            defaults=_RANK,
-        ),
-        "rslora": AdapterKind(
-            "LoraConfig",
-            "rank-stabilised LoRA, Kalajdzievski 2023",
-            convolutions="all",
-            transposed=True,
+        "lora": _LORA,
+        "rslora": replace(
+            _LORA,
+            paper="rank-stabilised LoRA, Kalajdzievski 2023",
             fixed={"use_rslora": True},
-            defaults=_RANK,
         ),
-        "dora": AdapterKind(
-            "LoraConfig",
-            "DoRA, Liu et al. 2024",
-            convolutions="all",
-            transposed=True,
-            fixed={"use_dora": True},
-            defaults=_RANK,
-        ),
+        "dora": replace(_LORA, paper="DoRA, Liu et al. 2024", fixed={"use_dora": True}),
         "adalora": AdapterKind(
             "AdaLoraConfig",
             "AdaLoRA, Zhang et al. 2023",

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, Self
 
 from hf_transfer_plugin.adapter_kinds import KINDS, AdapterKind
-from hf_transfer_plugin.errors import ConfigError, did_you_mean
+from hf_transfer_plugin.errors import ConfigError
+from hf_transfer_plugin.named_options import check_option, kind_named, named_options
 from hf_transfer_plugin.serialization import Record
 
 __all__ = ["Adapter"]
@@ -52,13 +53,7 @@ class Adapter(Record):
         Raises:
             ConfigError: for an unknown name.
         """
-        if self.name not in KINDS:
-            raise ConfigError(
-                arrived=f"unknown adapter {self.name!r}{did_you_mean(str(self.name), KINDS)}",
-                expected="one of " + ", ".join(KINDS),
-                action="correct the name of the adapter",
-            )
-        return KINDS[self.name]
+        return kind_named("adapter", self.name, KINDS)
 
     @property
     def is_merged(self) -> bool:
@@ -75,19 +70,9 @@ class Adapter(Record):
         Raises:
             ConfigError: for an unknown name or option, or a value that contradicts the kind.
         """
-        if isinstance(config, str):
-            config = {"name": config}
-        if not isinstance(config, Mapping) or "name" not in config:
-            raise ConfigError(
-                arrived=f"adapter: {config!r}",
-                expected="a name such as lora, or a mapping such as {name: lora, r: 8}",
-                action="add the name of the adapter: one of " + ", ".join(KINDS),
-            )
-        own = {key: config[key] for key in _OWN if key in config}
-        options = {key: value for key, value in config.items() if key not in ("name", *_OWN)}
-        if isinstance(options.get("options"), Mapping):
-            options |= options.pop("options")
-        return cls(config["name"], options, **own).checked()
+        example = ("lora", "r: 8")
+        name, options, own = named_options("adapter", config, KINDS, example, _OWN)
+        return cls(name, options, **own).checked()
 
     def checked(self) -> Self:
         """Return the adapter, once its name and the names of its options are found right.
@@ -97,13 +82,7 @@ class Adapter(Record):
         """
         known = _options_of(self.kind)
         for key in self.options:
-            if key not in known:
-                raise ConfigError(
-                    arrived=f"unknown option {key!r} of adapter {self.name}"
-                    + did_you_mean(str(key), known),
-                    expected="one of " + ", ".join((*known, *_OWN)),
-                    action="correct or remove it",
-                )
+            check_option("adapter", self.name, key, known, _OWN)
         if self.keep not in _KEEPS:
             raise ConfigError(
                 arrived=f"adapter {self.name} with keep: {self.keep!r}",

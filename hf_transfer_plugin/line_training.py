@@ -62,7 +62,6 @@ class LineTraining:
         """Train the first seeds of a plan; those that are there already stay."""
         results = self.folder / "results" / f"{plan.name}.json"
         transfers = plan.name == self.plan.name
-        decides = self.plans()[1].name
         model_dir = self.model_dir if transfers else None
         if plan.name == "permuted-source":
             self._permuted_source.make()
@@ -75,8 +74,12 @@ class LineTraining:
             results=results,
             model_dir=model_dir,
             data=self.data,
-            against=Against.of(held_against, decides, self.config.margin) if transfers else None,
+            against=self._against(held_against) if transfers else None,
         )
+
+    def _against(self, results: Sequence[RunResult]) -> Against:
+        _, decides, *_ = self.plans()
+        return Against.of(results, decides.name, self.config.margin)
 
     @cached_property
     def _permuted_source(self) -> PermutedSourceNetwork:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from hf_transfer_plugin.errors import ConfigError, did_you_mean
+from hf_transfer_plugin.errors import ConfigError
+from hf_transfer_plugin.named_options import check_option, kind_named, named_options
 from hf_transfer_plugin.objective_kinds import OBJECTIVES, ObjectiveKind
 from hf_transfer_plugin.serialization import Record
 
@@ -37,14 +38,7 @@ class Objective(Record):
         Raises:
             ConfigError: for an unknown name.
         """
-        if self.name not in OBJECTIVES:
-            raise ConfigError(
-                arrived=f"unknown objective {self.name!r}"
-                + did_you_mean(str(self.name), OBJECTIVES),
-                expected="one of " + ", ".join(OBJECTIVES),
-                action="correct the name of the objective",
-            )
-        return OBJECTIVES[self.name]
+        return kind_named("objective", self.name, OBJECTIVES)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -64,18 +58,9 @@ class Objective(Record):
         Raises:
             ConfigError: for an unknown name or option, or a value of the wrong kind.
         """
-        if isinstance(config, str):
-            config = {"name": config}
-        if not isinstance(config, Mapping) or "name" not in config:
-            raise ConfigError(
-                arrived=f"objective: {config!r}",
-                expected="a name such as l2sp, or a mapping such as {name: l2sp, alpha: 0.1}",
-                action="add the name of the objective: one of " + ", ".join(OBJECTIVES),
-            )
-        options = {key: value for key, value in config.items() if key != "name"}
-        if isinstance(options.get("options"), Mapping):
-            options |= options.pop("options")
-        return cls(config["name"], options).checked()
+        example = ("l2sp", "alpha: 0.1")
+        name, options, _ = named_options("objective", config, OBJECTIVES, example)
+        return cls(name, options).checked()
 
     def checked(self) -> Self:
         """Return the objective, once its name and its options are found right.
@@ -85,13 +70,7 @@ class Objective(Record):
         """
         known = self.kind.options
         for key, value in self.options.items():
-            if key not in known:
-                raise ConfigError(
-                    arrived=f"unknown option {key!r} of objective {self.name}"
-                    + did_you_mean(str(key), known),
-                    expected="one of " + ", ".join(known),
-                    action="correct or remove it",
-                )
+            check_option("objective", self.name, key, known)
             self._check_number(key, value, is_count=isinstance(known[key], int))
         return self
 

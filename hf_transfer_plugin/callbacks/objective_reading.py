@@ -10,6 +10,7 @@ from torch import nn
 from torch.utils import _pytree as pytree
 
 from hf_transfer_plugin.adapt.objectives.loss_term import Read
+from hf_transfer_plugin.callbacks.hook_functions import as_function
 from hf_transfer_plugin.layers import layer_groups
 from hf_transfer_plugin.objective_kinds import Reads
 from hf_transfer_plugin.select.layer_reading import channels_come_last, pooled_in_place
@@ -33,21 +34,24 @@ class PassReader:
         self._at_head_weights: Any = None
         self._handed: dict[str, tuple[torch.Tensor, nn.Module]] = {}
         self._hooks: list[Any] = []
-        # Functions, for a copy of the model copies bound methods with all that they belong to.
         if "features" in reads and groups.head is not None and groups.head.module_names:
             self._head = model.get_submodule(groups.head.module_names[0])
-            hook = self._head.register_forward_pre_hook(_call(self._at_head), with_kwargs=True)
+            hook = self._head.register_forward_pre_hook(
+                as_function(self._at_head), with_kwargs=True
+            )
             self._hooks.append(hook)
         if "source_head" in reads:
             for module in weighted_parts(model).values():
-                hook = module.register_forward_pre_hook(_call(self._at_weights), with_kwargs=True)
+                hook = module.register_forward_pre_hook(
+                    as_function(self._at_weights), with_kwargs=True
+                )
                 self._hooks.append(hook)
         self._blocks = [group.name for group in groups if group.is_block]
         for group in groups if "layers" in reads else ():
             if group.is_block:
                 for path in group.module_names:
                     module = model.get_submodule(path)
-                    hook = module.register_forward_hook(_call(self._after_block(group.name)))
+                    hook = module.register_forward_hook(as_function(self._after_block(group.name)))
                     self._hooks.append(hook)
 
     def read(self, batch: Mapping[str, Any]) -> Read:
@@ -121,7 +125,3 @@ def hands_on_images(model: nn.Module) -> bool:
 def _channel_axis(value: torch.Tensor, module: nn.Module) -> int:
     """Return the axis of the channels of tokens or of an image."""
     return 1 if value.ndim == 4 and not channels_come_last(value.shape, module) else value.ndim - 1
-
-
-def _call(method: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda *given: method(*given)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import nn
 
+from hf_transfer_plugin.callbacks.hook_functions import as_function
 from hf_transfer_plugin.layers import layer_groups
 from hf_transfer_plugin.select.layer_reading import pooled
 
@@ -37,13 +38,12 @@ class SeenModel:
         self._features: list[torch.Tensor] = []
         self._predicted: list[torch.Tensor] = []
         self._labels: list[torch.Tensor] = []
-        # Functions, for a copy of the model copies bound methods with all that they belong to.
-        self._hooks = [model.register_forward_hook(_call(self._after), with_kwargs=True)]
+        self._hooks = [model.register_forward_hook(as_function(self._after), with_kwargs=True)]
         head = layer_groups(model).head
         self._with_features = with_features and head is not None and bool(head.module_names)
         if head is not None and self._with_features:
             module = model.get_submodule(head.module_names[0])
-            hook = module.register_forward_pre_hook(_call(self._at_head), with_kwargs=True)
+            hook = module.register_forward_pre_hook(as_function(self._at_head), with_kwargs=True)
             self._hooks.append(hook)
         self._follows_inputs = False
 
@@ -52,7 +52,7 @@ class SeenModel:
         if self._with_features and not self._follows_inputs:
             self._follows_inputs = True
             hook = self._model.register_forward_pre_hook(
-                _call(self._before), prepend=True, with_kwargs=True
+                as_function(self._before), prepend=True, with_kwargs=True
             )
             self._hooks.append(hook)
 
@@ -133,10 +133,6 @@ class SeenModel:
             fits = torch.is_tensor(labels) and labels.shape == logits.shape[:1]
             own = labels.detach() if fits else logits.new_empty(0)  # type: ignore[union-attr]
             self._pass = (logits.detach().argmax(-1), own.long())
-
-
-def _call(method: Callable[..., None]) -> Callable[..., None]:
-    return lambda *given: method(*given)
 
 
 def _part(output: Any, name: str) -> torch.Tensor | None:

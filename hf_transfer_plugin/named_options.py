@@ -1,0 +1,89 @@
+"""A name with options in a config: `lora`, or `{name: lora, r: 8}`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any, TypeVar
+
+from hf_transfer_plugin.errors import ConfigError, did_you_mean
+
+__all__ = ["check_option", "kind_named", "named_options"]
+
+_Kind = TypeVar("_Kind")
+
+
+def kind_named(what: str, name: str, kinds: Mapping[str, _Kind]) -> _Kind:
+    """Return what goes by a name.
+
+    Args:
+        what: is named, such as "adapter".
+        name: of it.
+        kinds: name -> what is known of it.
+
+    Raises:
+        ConfigError: for an unknown name.
+    """
+    if name not in kinds:
+        raise ConfigError(
+            arrived=f"unknown {what} {name!r}{did_you_mean(str(name), kinds)}",
+            expected="one of " + ", ".join(kinds),
+            action=f"correct the name of the {what}",
+        )
+    return kinds[name]
+
+
+def named_options(
+    what: str,
+    config: Any,
+    kinds: Collection[str],
+    example: tuple[str, str],
+    own: Collection[str] = (),
+) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    """Return name, options and own fields of a name alone, or of a mapping with a name.
+
+    Options may also stand in a mapping `options` of their own, as in the JSON of a record.
+
+    Args:
+        what: is named, such as "adapter".
+        config: as it was written.
+        kinds: names there are.
+        example: a name, and an option of it.
+        own: keys beside the name that are no options.
+
+    Raises:
+        ConfigError: when there is no name.
+    """
+    if isinstance(config, str):
+        config = {"name": config}
+    if not isinstance(config, Mapping) or "name" not in config:
+        name, option = example
+        raise ConfigError(
+            arrived=f"{what}: {config!r}",
+            expected=f"a name such as {name}, or a mapping such as {{name: {name}, {option}}}",
+            action=f"add the name of the {what}: one of " + ", ".join(kinds),
+        )
+    fields = {key: config[key] for key in own if key in config}
+    options = {key: value for key, value in config.items() if key not in ("name", *own)}
+    if isinstance(options.get("options"), Mapping):
+        options |= options.pop("options")
+    return config["name"], options, fields
+
+
+def check_option(
+    what: str, name: str, key: str, known: Collection[str], also: Collection[str] = ()
+) -> None:
+    """Raise a ConfigError for an option that there is not.
+
+    Args:
+        what: is named, such as "adapter".
+        name: of it.
+        key: the option.
+        known: options there are.
+        also: what else stands beside the name.
+    """
+    if key not in known:
+        raise ConfigError(
+            arrived=f"unknown option {key!r} of {what} {name}{did_you_mean(str(key), known)}",
+            expected="one of " + ", ".join((*known, *also)),
+            action="correct or remove it",
+        )
