@@ -12,12 +12,12 @@ from measured.table import Table
 from rich.console import Console
 
 from tuning.lines import Lines
-from tuning.settings import TuningSettings
+from tuning.settings import HasEnvironment
 from tuning.source import KINDS
 
 __all__ = ["add_options", "parsed", "run", "say", "shared"]
 
-_Settings = TypeVar("_Settings", bound=TuningSettings)
+_Settings = TypeVar("_Settings", bound=HasEnvironment)
 _SHARED = ("data", "work", "test_rows", "source_rows", "epochs", "max_length", "image_size")
 _console = Console()
 

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-__all__ = ["TuningSettings"]
+__all__ = ["HasEnvironment", "TuningSettings"]
+
+
+class HasEnvironment(Protocol):
+    """Settings that tell what results depend on."""
+
+    def environment(self) -> dict[str, Any]:
+        """Return all that a result depends on beside its own key."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,120 @@
+"""What is trained, in which order: each arm chooses with the first seed, then trains the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tuning.lines import Lines
+
+from how_comparison.places import Place
+from how_comparison.ways import PLAIN, Way
+
+__all__ = ["Arm", "Trial", "arms_of"]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training.
+
+    Attributes:
+        place: rows and steps.
+        way: its name.
+        rate: the peak.
+        strength: factor on the weight of the objective.
+        seed: of head, order of rows and dropout.
+    """
+
+    place: Place
+    way: str
+    rate: float
+    strength: float
+    seed: int
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """Return the key of its result."""
+        place = (self.place.dataset, str(self.place.share), str(self.place.steps))
+        choice = (f"{self.rate:g}", f"{self.strength:g}", str(self.seed))
+        return ("training", *place, self.way, *choice)
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A way at a place.
+
+    Attributes:
+        place: rows and steps.
+        way: how the network is fine-tuned.
+        plain: full fine-tuning at the same place; None for that way itself.
+    """
+
+    place: Place
+    way: Way
+    plain: Arm | None = None
+
+    def choices(self, lines: Lines) -> list[Trial]:
+        """Return what validation chooses from; nothing while the rate of PLAIN is not known."""
+        if self.way.rates:
+            rates: Sequence[float] = self.way.rates[self.place.target.kind]
+        else:
+            plain = None if self.plain is None else self.plain.chosen(lines)
+            rates = () if plain is None else (plain.rate,)
+        return [
+            Trial(self.place, self.way.name, rate, strength, 0)
+            for rate in rates
+            for strength in self.way.strengths
+        ]
+
+    def chosen(self, lines: Lines) -> Trial | None:
+        """Return the choice with the best validation accuracy, the first of equal ones."""
+        choices = self.choices(lines)
+        if not choices or any(trial.key not in lines for trial in choices):
+            return None
+        return max(choices, key=lambda trial: float(lines[trial.key]["validation"]))
+
+    def wanted(self, lines: Lines, seeds: int) -> list[Trial]:
+        """Return what can be trained now: the choices, then the chosen one with other seeds."""
+        chosen = self.chosen(lines)
+        trials = self.choices(lines) if chosen is None else self.trials(chosen, seeds)
+        return [trial for trial in trials if trial.key not in lines]
+
+    def results(self, lines: Lines) -> dict[int, Mapping[str, Any]]:
+        """Return seed -> result of the choice, as far as it is trained."""
+        chosen = self.chosen(lines)
+        if chosen is None:
+            return {}
+        seeds = {int(key[-1]) for key in lines if key[:-1] == chosen.key[:-1]}
+        return {
+            trial.seed: lines[trial.key]
+            for trial in self.trials(chosen, max(seeds) + 1)
+            if trial.seed in seeds
+        }
+
+    @staticmethod
+    def trials(chosen: Trial, seeds: int) -> list[Trial]:
+        """Return a choice with the first seeds."""
+        return [
+            Trial(chosen.place, chosen.way, chosen.rate, chosen.strength, seed)
+            for seed in range(seeds)
+        ]
+
+
+def arms_of(places: Iterable[Place], ways: Iterable[Way], *, by_way: bool = False) -> list[Arm]:
+    """Return all arms, those that are trained first at the front.
+
+    Args:
+        places: rows and steps.
+        ways: with PLAIN among them, or without a way that takes its rate.
+        by_way: one way at all places before the next; otherwise place by place.
+    """
+    found: list[Arm] = []
+    for place in places:
+        fitting = [way for way in ways if place.target.kind in way.kinds]
+        plain = next((Arm(place, way) for way in fitting if way.name == PLAIN), None)
+        found += [Arm(place, way, None if way.name == PLAIN else plain) for way in fitting]
+    if by_way:
+        order = [way.name for way in ways]
+        found.sort(key=lambda arm: order.index(arm.way.name))
+    return found
