@@ -30,6 +30,7 @@ __all__ = [
     "SCHEDULES",
     "STRONG",
     "build",
+    "fitting",
     "hooks_of",
     "quick_collections",
     "run",
@@ -43,6 +44,13 @@ def _bert() -> Any:
     config = bert_config()
     config.num_labels = SOURCE_CLASSES
     config.hidden_dropout_prob = config.attention_probs_dropout_prob = 0.0
+    return BertForSequenceClassification(config)
+
+
+def _bert_with_dropout() -> Any:
+    config = _bert().config
+    config.hidden_dropout_prob = config.attention_probs_dropout_prob = 0.2
+    torch.manual_seed(0)
     return BertForSequenceClassification(config)
 
 
@@ -63,9 +71,15 @@ def _vit() -> Any:
 
 
 SOURCE_CLASSES = 5
-MODELS: dict[str, Callable[[], Any]] = {"bert": _bert, "resnet": _resnet, "vit": _vit}
+MODELS: dict[str, Callable[[], Any]] = {
+    "bert": _bert,
+    "bert_with_dropout": _bert_with_dropout,
+    "resnet": _resnet,
+    "vit": _vit,
+}
 KINDS: dict[str, Any] = {
     "bert": BertForSequenceClassification,
+    "bert_with_dropout": BertForSequenceClassification,
     "resnet": ResNetForImageClassification,
     "vit": ViTForImageClassification,
 }
@@ -76,9 +90,11 @@ STRONG: dict[str, dict[str, Any]] = {
     "delta": {"name": "delta", "alpha": 1.0},
     "co_tuning": {"name": "co_tuning"},
     "relational": {"name": "relational"},
+    "feature_norm": {"name": "feature_norm", "weight": 1.0},
+    "r_drop": {"name": "r_drop", "alpha": 5.0},
 }
 # Terms that are means over examples, or of the weights alone.
-MEANS = ("l2sp", "delta", "co_tuning")
+MEANS = ("l2sp", "delta", "co_tuning", "feature_norm")
 ADAPTERS = (None, "lora")
 SCHEDULES: dict[str, Callable[[nn.Module], FreezingSchedule]] = {
     "full": lambda model: FreezingSchedule.full(),
@@ -102,6 +118,11 @@ def save_sources(folder: Path) -> None:
     """Save each network with a head for other classes than those of the runs."""
     for name, made in MODELS.items():
         made().save_pretrained(folder / name)
+
+
+def fitting(objective: str, model: str) -> str:
+    """Return the network on which an objective can be seen to work: R-Drop needs dropout."""
+    return "bert_with_dropout" if (objective, model) == ("r_drop", "bert") else model
 
 
 def build(model: str, adapter: str | None, sources: Path) -> nn.Module:
