@@ -52,15 +52,15 @@ def check_objective(objective: Objective, args: TrainingArguments, model: nn.Mod
             "the loss of the model: Trainer computes a smoothed one outside of it",
             "remove label_smoothing_factor",
         ),
-        "gradient_checkpointing": (
-            args.gradient_checkpointing and "layers" in objective.kind.reads,
+        "activation_checkpointing": (
+            bool(args.activation_checkpointing) and "layers" in objective.kind.reads,
             "blocks whose outputs are kept, for the term reads them",
-            "remove gradient_checkpointing, or choose l2sp or bss",
+            "remove activation_checkpointing (gradient_checkpointing), or choose l2sp or bss",
         ),
-        "reentrant gradient checkpointing in several processes": (
+        "reentrant activation_checkpointing in several processes": (
             _is_reentrant(args) and args.world_size > 1 and "second_pass" in objective.kind.reads,
             "weights that are ready once in a step: two passes make them ready twice",
-            'set gradient_checkpointing_kwargs={"use_reentrant": False}',
+            'set activation_checkpointing_kwargs={"use_reentrant": False}',
         ),
     }
     for what, (holds, expected, action) in reasons.items():
@@ -75,8 +75,8 @@ def check_objective(objective: Objective, args: TrainingArguments, model: nn.Mod
 
 
 def _is_reentrant(args: TrainingArguments) -> bool:
-    options = args.gradient_checkpointing_kwargs or {}
-    return args.gradient_checkpointing and bool(options.get("use_reentrant"))
+    options: Any = args.activation_checkpointing_kwargs or {}
+    return bool(args.activation_checkpointing) and bool(options.get("use_reentrant"))
 
 
 def check_source(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,19 +39,11 @@ __all__ = [
 ]
 
 
-def _bert() -> Any:
-    """Return a network without dropout."""
+def _bert(dropout: float = 0.0) -> Any:
     torch.manual_seed(0)
     config = bert_config()
     config.num_labels = SOURCE_CLASSES
-    config.hidden_dropout_prob = config.attention_probs_dropout_prob = 0.0
-    return BertForSequenceClassification(config)
-
-
-def _bert_with_dropout() -> Any:
-    config = _bert().config
-    config.hidden_dropout_prob = config.attention_probs_dropout_prob = 0.2
-    torch.manual_seed(0)
+    config.hidden_dropout_prob = config.attention_probs_dropout_prob = dropout
     return BertForSequenceClassification(config)
 
 
@@ -61,11 +54,10 @@ def _resnet() -> Any:
     return ResNetForImageClassification(config)
 
 
-def _vit() -> Any:
-    """Return a network without dropout."""
+def _vit(dropout: float = 0.0) -> Any:
     config: Any = vit().config
     config.num_labels = SOURCE_CLASSES
-    config.hidden_dropout_prob = 0.0
+    config.hidden_dropout_prob = dropout
     torch.manual_seed(0)
     return ViTForImageClassification(config)
 
@@ -73,15 +65,17 @@ def _vit() -> Any:
 SOURCE_CLASSES = 5
 MODELS: dict[str, Callable[[], Any]] = {
     "bert": _bert,
-    "bert_with_dropout": _bert_with_dropout,
+    "bert_with_dropout": partial(_bert, 0.2),
     "resnet": _resnet,
     "vit": _vit,
+    "vit_with_dropout": partial(_vit, 0.2),
 }
 KINDS: dict[str, Any] = {
     "bert": BertForSequenceClassification,
     "bert_with_dropout": BertForSequenceClassification,
     "resnet": ResNetForImageClassification,
     "vit": ViTForImageClassification,
+    "vit_with_dropout": ViTForImageClassification,
 }
 # Strong enough to show in a run of four steps.
 STRONG: dict[str, dict[str, Any]] = {
@@ -132,7 +126,7 @@ def build(model: str, adapter: str | None, sources: Path) -> nn.Module:
         network: nn.Module = KINDS[model].from_pretrained(
             sources / model, num_labels=2, ignore_mismatched_sizes=True
         )
-    if model != "vit":  # the only one that divides its loss by the number of all labels
+    if not model.startswith("vit"):  # the only one that divides its loss by the number of all labels
         network.accepts_loss_kwargs = False  # type: ignore[assignment]
     torch.manual_seed(1)
     return network if adapter is None else apply_adapter(network, adapter)
