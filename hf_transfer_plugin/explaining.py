@@ -122,6 +122,9 @@ def _with_objective(told: Explanation, plan: Plan, work: StepWork) -> Explanatio
             replace(phase, relative_cost=phase.relative_cost + extra) for phase in phases
         )
         words += f", {100 * extra:.0f} % of a step of full fine-tuning"
+    if "second_pass" in kind.reads:
+        phases = tuple(replace(phase, relative_cost=2 * phase.relative_cost) for phase in phases)
+        words += ", twice the cost of each step"
     return replace(told, phases=phases, findings=(*told.findings, words))
 
 

@@ -10,8 +10,9 @@ from typing import Literal
 __all__ = ["OBJECTIVES", "ObjectiveKind", "Reads"]
 
 #: What a term is made from: the weights, what the head reads, what the blocks hand on, the same
-#: of a frozen copy of the source, the head that the checkpoint came with.
-Reads = Literal["weights", "features", "layers", "source", "source_head"]
+#: of a frozen copy of the source, the head that the checkpoint came with, a second pass of the
+#: model with other dropout masks.
+Reads = Literal["weights", "features", "layers", "source", "source_head", "second_pass"]
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class ObjectiveKind:
         reads: what the term is made from.
         options: option -> its default; whole numbers are counts.
         cost: what it costs beside the step itself.
+        idle: when it moves nothing, in a few words.
     """
 
     paper: str
@@ -31,11 +33,12 @@ class ObjectiveKind:
     reads: frozenset[Reads]
     options: Mapping[str, float] = field(default_factory=dict)
     cost: str = ""
+    idle: str = "all that it reads is frozen"
 
     @property
     def reads_inputs(self) -> bool:
         """Tell whether it reads the whole input, which a cache of frozen layers leaves out."""
-        return bool(self.reads & {"source", "source_head"})
+        return bool(self.reads & {"source", "source_head", "second_pass"})
 
 
 _SECOND = "a frozen copy of the network in memory, and its forward pass on every batch"
@@ -77,6 +80,21 @@ OBJECTIVES: Mapping[str, ObjectiveKind] = MappingProxyType(
             frozenset({"features", "source"}),
             {"distance": 25.0, "angle": 50.0},
             _SECOND,
+        ),
+        "feature_norm": ObjectiveKind(
+            "adaptive feature norm, Xu et al. 2019",
+            "the features of the training rows grow longer",
+            frozenset({"features"}),
+            {"weight": 0.05, "delta": 1.0, "radius": 0.0},
+            "the norms of one matrix [examples, features] in each pass",
+        ),
+        "r_drop": ObjectiveKind(
+            "R-Drop, Liang et al. 2021",
+            "two passes with other dropout masks tell the same classes",
+            frozenset({"second_pass"}),
+            {"alpha": 1.0},
+            "a second pass forward and back on every batch, where dropout is on",
+            "no dropout is on, which would make a second pass another one",
         ),
     }
 )

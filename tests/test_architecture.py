@@ -16,6 +16,7 @@ LAYERS = (
     | {"data_records", "layer_profile_record", "look_records", "ranking_records", "records"}
     | {"rescue_records", "source_records", "verdict_records"},
     {"terminal", "samples", "metrics", "processes", "layers", "layer_discovery", "layer_placement"}
+    | {"model_outputs"}
     | {"layer_wrappers", "checkpoints", "data"},
     {"prefix"},
     {"select", "decide", "adapt", "report"},

@@ -16,7 +16,7 @@ STABLE = (
     "RunResult TransferError Verdict explain judge layer_groups publish rank_checkpoints run"
 ).split()
 SCORES = "gbc h_score knn_accuracy leep linear_probe_accuracy logme nce nleep".split()
-TERMS = "BSS CoTuning Delta L2SP Relational".split()
+TERMS = "BSS CoTuning Delta FeatureNorm L2SP RDrop Relational".split()
 HEAVY = "torch transformers datasets numpy matplotlib sklearn"
 
 

@@ -13,8 +13,6 @@ from hf_transfer_plugin.callbacks.freezing import FreezingCallback
 from hf_transfer_plugin.callbacks.negative_transfer_checks import (
     check_action,
     followed_metric,
-    is_sharded,
-    stored_progress,
 )
 from hf_transfer_plugin.callbacks.negative_transfer_options import (
     Control,
@@ -24,7 +22,9 @@ from hf_transfer_plugin.callbacks.negative_transfer_options import (
 from hf_transfer_plugin.callbacks.negative_transfer_run import WatchedRun
 from hf_transfer_plugin.callbacks.pretrained import Pretrained
 from hf_transfer_plugin.callbacks.report_order import add_to_logs, move_to_front
+from hf_transfer_plugin.callbacks.sharded_weights import is_sharded
 from hf_transfer_plugin.callbacks.stepped_weights import SteppedWeights
+from hf_transfer_plugin.callbacks.stored_progress import stored_progress
 from hf_transfer_plugin.records import RunResult
 
 __all__ = ["NegativeTransferCallback"]

@@ -12,11 +12,11 @@ from transformers.trainer_callback import ExportableState
 from hf_transfer_plugin.adapt.objectives import term_of
 from hf_transfer_plugin.adapt.objectives.loss_term import LossTerm
 from hf_transfer_plugin.callbacks.freezing import FreezingCallback
-from hf_transfer_plugin.callbacks.negative_transfer_checks import stored_progress
 from hf_transfer_plugin.callbacks.objective_checks import check_objective, check_source
 from hf_transfer_plugin.callbacks.objective_run import ObjectiveRun
 from hf_transfer_plugin.callbacks.objective_source import Source
 from hf_transfer_plugin.callbacks.report_order import add_to_logs, move_to_front
+from hf_transfer_plugin.callbacks.stored_progress import stored_progress
 from hf_transfer_plugin.objective_records import Objective
 
 __all__ = ["ObjectiveCallback"]

@@ -9,8 +9,8 @@ from typing import Any
 from torch import nn
 from transformers import TrainingArguments
 
-from hf_transfer_plugin.callbacks.negative_transfer_checks import is_sharded
 from hf_transfer_plugin.callbacks.objective_source import Source
+from hf_transfer_plugin.callbacks.sharded_weights import is_sharded
 from hf_transfer_plugin.errors import ConfigError
 from hf_transfer_plugin.objective_records import Objective
 
@@ -52,10 +52,15 @@ def check_objective(objective: Objective, args: TrainingArguments, model: nn.Mod
             "the loss of the model: Trainer computes a smoothed one outside of it",
             "remove label_smoothing_factor",
         ),
-        "gradient_checkpointing": (
-            args.gradient_checkpointing and "layers" in objective.kind.reads,
+        "activation_checkpointing": (
+            bool(args.activation_checkpointing) and "layers" in objective.kind.reads,
             "blocks whose outputs are kept, for the term reads them",
-            "remove gradient_checkpointing, or choose l2sp or bss",
+            "remove activation_checkpointing (gradient_checkpointing), or choose l2sp or bss",
+        ),
+        "reentrant activation_checkpointing in several processes": (
+            _is_reentrant(args) and args.world_size > 1 and "second_pass" in objective.kind.reads,
+            "weights that are ready once in a step: two passes make them ready twice",
+            'set activation_checkpointing_kwargs={"use_reentrant": False}',
         ),
     }
     for what, (holds, expected, action) in reasons.items():
@@ -67,6 +72,11 @@ def check_objective(objective: Objective, args: TrainingArguments, model: nn.Mod
             "the source, and it was meant for weight_decay=0",
             args.weight_decay,
         )
+
+
+def _is_reentrant(args: TrainingArguments) -> bool:
+    options: Any = args.activation_checkpointing_kwargs or {}
+    return bool(args.activation_checkpointing) and bool(options.get("use_reentrant"))
 
 
 def check_source(

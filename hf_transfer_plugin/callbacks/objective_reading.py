@@ -15,11 +15,16 @@ from hf_transfer_plugin.layers import layer_groups
 from hf_transfer_plugin.objective_kinds import Reads
 from hf_transfer_plugin.select.layer_reading import channels_come_last, pooled_in_place
 
-__all__ = ["PassReader", "hands_on_images", "weighted_parts"]
+__all__ = ["PassReader", "hands_on_images", "has_prompt", "weighted_parts"]
+
+# Prompts that stand in keys and values alone.
+_IN_ATTENTION = ("PREFIX_TUNING", "CARTRIDGE")
 
 
 class PassReader:
     """Listens to the forward passes of a model and keeps the last one.
+
+    What stands at the places of a prompt, in front of the tokens of a text, is left out.
 
     Args:
         model: the innermost one that Trainer knows.
@@ -28,7 +33,7 @@ class PassReader:
     """
 
     def __init__(self, model: nn.Module, reads: frozenset[Reads]) -> None:
-        groups = layer_groups(model)
+        groups, self._prompt = layer_groups(model), _prompt_tokens(model)
         self._head: nn.Module | None = None
         self._given: Any = None
         self._at_head_weights: Any = None
@@ -65,8 +70,10 @@ class PassReader:
         mask = mask if torch.is_tensor(mask) and mask.ndim == 2 else None
         features = None
         if self._head is not None and self._given is not None:
-            features = pooled_in_place(self._given, rows, mask, self._head)
+            given = pytree.tree_map(self._without_prompt, self._given)
+            features = pooled_in_place(given, rows, mask, self._head)
         handed = [self._handed[name] for name in self._blocks if name in self._handed]
+        handed = [(self._without_prompt(value), module) for value, module in handed]
         handed = [(value, module) for value, module in handed if len(value) == rows]
         axes = tuple(_channel_axis(value, module) for value, module in handed)
         raw = tuple(value for value, _ in handed)
@@ -74,10 +81,10 @@ class PassReader:
             value.movedim(axis, -1).reshape(rows, -1, value.shape[axis]).float()
             for value, axis in zip(raw, axes, strict=True)
         )
-        given = self._at_head_weights
+        at_head_weights = self._at_head_weights
         self.forget()
         fits = mask is not None and all(layer.shape[1] == mask.shape[1] for layer in layers)
-        return Read(features, layers, raw, axes, mask if fits else None, given)
+        return Read(features, layers, raw, axes, mask if fits else None, at_head_weights)
 
     def forget(self) -> None:
         """Let go of the last pass."""
@@ -88,6 +95,10 @@ class PassReader:
         self.forget()
         for hook in self._hooks:
             hook.remove()
+
+    def _without_prompt(self, value: Any) -> Any:
+        is_text = torch.is_tensor(value) and value.ndim == 3
+        return value[:, self._prompt :] if self._prompt and is_text else value
 
     def _at_head(self, module: nn.Module, args: Any, kwargs: Any) -> None:
         self._given = (args, kwargs)
@@ -112,6 +123,12 @@ def weighted_parts(model: nn.Module) -> dict[str, nn.Module]:
     return {n: part for n, part in parts.items() if next(part.parameters(), None) is not None}
 
 
+def has_prompt(model: nn.Module) -> bool:
+    """Tell whether PEFT puts virtual tokens before each text (prompt or prefix tuning)."""
+    config = getattr(model, "active_peft_config", None)
+    return config is not None and bool(config.is_prompt_learning)
+
+
 def hands_on_images(model: nn.Module) -> bool:
     """Tell whether the blocks of a model are made of convolutions."""
     blocks = [
@@ -120,6 +137,13 @@ def hands_on_images(model: nn.Module) -> bool:
     parts = [part for path in blocks for part in model.get_submodule(path).modules()]
     linear = any(isinstance(part, nn.Linear) for part in parts)
     return not linear and any(isinstance(part, nn.Conv2d) for part in parts)
+
+
+def _prompt_tokens(model: Any) -> int:
+    """Return how many virtual tokens run through the blocks; those of a prefix do not."""
+    if not has_prompt(model) or model.active_peft_config.peft_type in _IN_ATTENTION:
+        return 0
+    return int(model.active_peft_config.num_virtual_tokens)
 
 
 def _channel_axis(value: torch.Tensor, module: nn.Module) -> int:

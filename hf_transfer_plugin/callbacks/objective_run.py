@@ -15,8 +15,10 @@ from hf_transfer_plugin.adapt.objectives.loss_term import LossTerm, Pass, Start
 from hf_transfer_plugin.callbacks.loss_share import LossShare
 from hf_transfer_plugin.callbacks.objective_reading import PassReader, hands_on_images
 from hf_transfer_plugin.callbacks.objective_source import Source
+from hf_transfer_plugin.callbacks.second_pass import SecondPass
 from hf_transfer_plugin.errors import ConfigError
 from hf_transfer_plugin.layers import layer_groups
+from hf_transfer_plugin.model_outputs import part_of
 from hf_transfer_plugin.prefix.determinism import kept_random_states
 
 __all__ = ["ObjectiveRun"]
@@ -64,11 +66,14 @@ class ObjectiveRun:
             )
         )
         self._reader = PassReader(model, reads)
+        self._second = SecondPass(model, args.device) if "second_pass" in reads else None
 
         # Functions, for a copy of the model copies bound methods with all that they belong to.
         def before(module: nn.Module, given: Any, kwargs: dict[str, Any]) -> Any:
             if not _trains(module):
                 return None
+            if self._second is not None:
+                self._second.first_begins()
             changed = self._share.before(kwargs)
             return None if changed is None else (given, changed)
 
@@ -76,7 +81,7 @@ class ObjectiveRun:
             if not _trains(module):
                 self._reader.forget()
                 return None
-            return self._add(kwargs, outputs)
+            return self._add(given, kwargs, outputs)
 
         self._hooks = [
             model.register_forward_pre_hook(before, with_kwargs=True),
@@ -105,11 +110,9 @@ class ObjectiveRun:
         self._reader.remove()
         self._objective.detach()
 
-    def _add(self, kwargs: Mapping[str, Any], outputs: Any) -> Any:
-        loss = outputs.get("loss") if isinstance(outputs, Mapping) else None
-        if loss is None and isinstance(outputs, tuple) and outputs:
-            loss = outputs[0]
-        if not torch.is_tensor(loss) or loss.numel() != 1:
+    def _add(self, given: tuple[Any, ...], kwargs: Mapping[str, Any], outputs: Any) -> Any:
+        loss = part_of(outputs, "loss")
+        if loss is None or loss.numel() != 1:
             raise ConfigError(
                 arrived=f"a pass in training without a loss, with objective {self._objective.name}",
                 expected="a model that is given labels and returns a loss",
@@ -120,10 +123,14 @@ class ObjectiveRun:
         if self._read_source is not None:
             with torch.no_grad():
                 source = self._read_source(kwargs)
+        read = self._reader.read(kwargs)
+        again = self._second.run(given, kwargs) if self._second is not None else None
+        if again is not None:
+            other = part_of(again, "loss")
+            assert other is not None
+            loss = (loss + other) / 2
         # The loss of an autocast pass comes back in float32; so is the term.
-        term, values = self._objective.term(
-            Pass(kwargs, outputs, self._reader.read(kwargs), source)
-        )
+        term, values = self._objective.term(Pass(kwargs, outputs, read, source, again))
         self._tell(term)
         values = {"loss": term, **values}
         self._latest = {n: v.detach().float().to(loss.device) for n, v in values.items()}
@@ -136,8 +143,9 @@ class ObjectiveRun:
     def _tell(self, term: torch.Tensor) -> None:
         if not term.requires_grad and not self._told:
             logger.warning(
-                "objective %s moves nothing as long as all that it reads is frozen",
+                "objective %s moves nothing as long as %s",
                 self._objective.name,
+                self._objective.record.kind.idle,
             )
         self._told = not term.requires_grad
 

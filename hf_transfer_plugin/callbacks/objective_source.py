@@ -13,7 +13,7 @@ from torch import nn
 from hf_transfer_plugin.adapt.objectives.loss_term import LossTerm, Read
 from hf_transfer_plugin.adapt.objectives.weight_changes import adapter_parameters
 from hf_transfer_plugin.callbacks.loaded_weights import digest
-from hf_transfer_plugin.callbacks.objective_reading import PassReader
+from hf_transfer_plugin.callbacks.objective_reading import PassReader, has_prompt
 from hf_transfer_plugin.callbacks.source_head import SourceHead, source_head
 from hf_transfer_plugin.layers import layer_groups
 
@@ -56,7 +56,9 @@ class Source:
             source_head(model, objective.name) if "source_head" in reads else None
         )
         if "source" in reads or self.head is not None:
-            self._copy = deepcopy(model).eval().requires_grad_(False)
+            # A prompt is no part of the source: it begins at random vectors.
+            network = model.get_base_model() if has_prompt(model) else model  # type: ignore[operator]
+            self._copy = deepcopy(network).eval().requires_grad_(False)
             self._reader = PassReader(self._copy, reads)
 
     def reading(self, device: torch.device, precision: torch.dtype | None) -> Any:

@@ -10,6 +10,7 @@ from torch import nn
 
 from hf_transfer_plugin.callbacks.hook_functions import as_function
 from hf_transfer_plugin.layers import layer_groups
+from hf_transfer_plugin.model_outputs import part_of
 from hf_transfer_plugin.select.layer_reading import pooled
 
 __all__ = ["SeenModel"]
@@ -123,24 +124,16 @@ class SeenModel:
 
     def _after(self, module: nn.Module, args: Any, kwargs: Batch, output: Any) -> None:
         if module.training:
-            loss = _part(output, "loss")
+            loss = part_of(output, "loss")
             if loss is not None and loss.numel() == 1:
                 self._losses.append(loss.detach().reshape(()).float())
             return
-        logits, labels = _part(output, "logits"), kwargs.get("labels")
+        logits, labels = part_of(output, "logits"), kwargs.get("labels")
         self._pass = None
         if logits is not None and logits.ndim == 2 and logits.shape[1] > 1 and _is_choice(module):
             fits = torch.is_tensor(labels) and labels.shape == logits.shape[:1]
             own = labels.detach() if fits else logits.new_empty(0)  # type: ignore[union-attr]
             self._pass = (logits.detach().argmax(-1), own.long())
-
-
-def _part(output: Any, name: str) -> torch.Tensor | None:
-    if isinstance(output, tuple):
-        axes = {"loss": 0, "logits": 2}[name]
-        return next((each for each in output if torch.is_tensor(each) and each.ndim == axes), None)
-    found = output.get(name) if isinstance(output, Mapping) else getattr(output, name, None)
-    return found if torch.is_tensor(found) else None
 
 
 def _is_choice(module: nn.Module) -> bool:

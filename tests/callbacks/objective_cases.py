@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ __all__ = [
     "SCHEDULES",
     "STRONG",
     "build",
+    "fitting",
     "hooks_of",
     "quick_collections",
     "run",
@@ -37,12 +39,11 @@ __all__ = [
 ]
 
 
-def _bert() -> Any:
-    """Return a network without dropout."""
+def _bert(dropout: float = 0.0) -> Any:
     torch.manual_seed(0)
     config = bert_config()
     config.num_labels = SOURCE_CLASSES
-    config.hidden_dropout_prob = config.attention_probs_dropout_prob = 0.0
+    config.hidden_dropout_prob = config.attention_probs_dropout_prob = dropout
     return BertForSequenceClassification(config)
 
 
@@ -53,21 +54,28 @@ def _resnet() -> Any:
     return ResNetForImageClassification(config)
 
 
-def _vit() -> Any:
-    """Return a network without dropout."""
+def _vit(dropout: float = 0.0) -> Any:
     config: Any = vit().config
     config.num_labels = SOURCE_CLASSES
-    config.hidden_dropout_prob = 0.0
+    config.hidden_dropout_prob = dropout
     torch.manual_seed(0)
     return ViTForImageClassification(config)
 
 
 SOURCE_CLASSES = 5
-MODELS: dict[str, Callable[[], Any]] = {"bert": _bert, "resnet": _resnet, "vit": _vit}
+MODELS: dict[str, Callable[[], Any]] = {
+    "bert": _bert,
+    "bert_with_dropout": partial(_bert, 0.2),
+    "resnet": _resnet,
+    "vit": _vit,
+    "vit_with_dropout": partial(_vit, 0.2),
+}
 KINDS: dict[str, Any] = {
     "bert": BertForSequenceClassification,
+    "bert_with_dropout": BertForSequenceClassification,
     "resnet": ResNetForImageClassification,
     "vit": ViTForImageClassification,
+    "vit_with_dropout": ViTForImageClassification,
 }
 # Strong enough to show in a run of four steps.
 STRONG: dict[str, dict[str, Any]] = {
@@ -76,9 +84,11 @@ STRONG: dict[str, dict[str, Any]] = {
     "delta": {"name": "delta", "alpha": 1.0},
     "co_tuning": {"name": "co_tuning"},
     "relational": {"name": "relational"},
+    "feature_norm": {"name": "feature_norm", "weight": 1.0},
+    "r_drop": {"name": "r_drop", "alpha": 5.0},
 }
 # Terms that are means over examples, or of the weights alone.
-MEANS = ("l2sp", "delta", "co_tuning")
+MEANS = ("l2sp", "delta", "co_tuning", "feature_norm")
 ADAPTERS = (None, "lora")
 SCHEDULES: dict[str, Callable[[nn.Module], FreezingSchedule]] = {
     "full": lambda model: FreezingSchedule.full(),
@@ -104,6 +114,11 @@ def save_sources(folder: Path) -> None:
         made().save_pretrained(folder / name)
 
 
+def fitting(objective: str, model: str) -> str:
+    """Return the network on which an objective can be seen to work: R-Drop needs dropout."""
+    return "bert_with_dropout" if (objective, model) == ("r_drop", "bert") else model
+
+
 def build(model: str, adapter: str | None, sources: Path) -> nn.Module:
     """Return a network with a fresh head, on what `save_sources` saved."""
     torch.manual_seed(1)
@@ -111,7 +126,7 @@ def build(model: str, adapter: str | None, sources: Path) -> nn.Module:
         network: nn.Module = KINDS[model].from_pretrained(
             sources / model, num_labels=2, ignore_mismatched_sizes=True
         )
-    if model != "vit":  # the only one that divides its loss by the number of all labels
+    if not model.startswith("vit"):  # the only one that divides its loss by the number of all labels
         network.accepts_loss_kwargs = False  # type: ignore[assignment]
     torch.manual_seed(1)
     return network if adapter is None else apply_adapter(network, adapter)

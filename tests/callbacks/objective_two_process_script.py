@@ -28,6 +28,9 @@ CASES: list[tuple[str, str | None, str]] = [
     ("vit", None, "delta"),
     ("bert", None, "bss"),
     ("bert", None, "relational"),
+    ("bert", None, "feature_norm"),
+    ("bert_with_dropout", None, "r_drop"),
+    ("bert_with_dropout", "lora", "r_drop"),
 ]
 
 

@@ -30,6 +30,7 @@ from tests.callbacks.objective_cases import (
     SCHEDULES,
     STRONG,
     build,
+    fitting,
     hooks_of,
     quick_collections,
     run,
@@ -41,11 +42,13 @@ NETWORKS = ("bert", "resnet")
 CASES = list(itertools.product(OBJECTIVES, SCHEDULES, ADAPTERS, NETWORKS))
 # Terms of which nothing trains under "head": BERT's pooler, which gives its features, does.
 IDLE = {(name, "resnet") for name in OBJECTIVES if name != "l2sp"} | {("delta", "bert")}
+# A network without dropout.
+ALWAYS_IDLE = {("r_drop", "resnet")}
 
 
 def test_the_tables_are_whole() -> None:
-    assert len(OBJECTIVES) == 5 and set(STRONG) == set(OBJECTIVES)
-    assert len(CASES) == 12 * len(OBJECTIVES)
+    assert len(OBJECTIVES) == 7 and set(STRONG) == set(OBJECTIVES)
+    assert len(CASES) == 12 * len(OBJECTIVES) == 84
     names = {each.name for each in _classes()}
     assert names == set(OBJECTIVES), "one class a kind"
 
@@ -63,6 +66,11 @@ def test_defaults_are_told_once() -> None:
 def _batch(model: nn.Module) -> dict[str, torch.Tensor]:
     rows = examples(model)
     return {key: torch.stack([torch.as_tensor(row[key]) for row in rows]) for key in rows[0]}
+
+
+def _passed(model: nn.Module, batch: dict[str, torch.Tensor]) -> Any:
+    torch.manual_seed(2)
+    return model.train()(**batch)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -103,7 +111,8 @@ def test_objective(
     sources: Path,
     tmp_path: Path,
 ) -> None:
-    network = build(model, adapter, sources)
+    kind = fitting(name, model)
+    network = build(kind, adapter, sources)
     hooks = hooks_of(network)
     evaluated = {"eval_strategy": "steps", "eval_steps": 4}
     done = run(network, tmp_path, STRONG[name], schedule, **evaluated)
@@ -112,7 +121,7 @@ def test_objective(
     terms = _logged(done, "objective/loss")
     assert len(terms) == 4 and all(math.isfinite(term) for term in terms)
     moved = changed(weights, tensors(network))
-    if schedule == "head" and (name, model) in IDLE:
+    if (schedule == "head" and (name, model) in IDLE) or (name, model) in ALWAYS_IDLE:
         assert not moved, "it reads what is frozen"
     else:
         assert moved and any(terms) and _logged(done, "grad_norm") != norms
@@ -122,11 +131,9 @@ def test_objective(
     (held,) = [entry for entry in done.state.log_history if "eval_loss" in entry]
     assert held["eval_loss"] == done.evaluate()["eval_loss"], "the loss of the task"
     assert hooks_of(network) == hooks
-    other, batch = build(model, adapter, sources), _batch(network)
+    other, batch = build(kind, adapter, sources), _batch(network)
     other.load_state_dict(network.state_dict())
-    for each in (network, other):
-        each.train()
-    ours, theirs = network(**batch), other(**batch)
+    ours, theirs = (_passed(each, batch) for each in (network, other))
     assert torch.equal(ours.loss, theirs.loss) and torch.equal(ours.logits, theirs.logits)
 
 
@@ -136,7 +143,7 @@ def test_a_resumed_run_ends_like_an_uninterrupted_one(
     name: str, adapter: str | None, sources: Path, tmp_path: Path
 ) -> None:
     saved = {"save_strategy": "steps", "save_steps": 1, "bf16": adapter is None}
-    whole, again = build("bert", adapter, sources), build("bert", adapter, sources)
+    whole, again = (build(fitting(name, "bert"), adapter, sources) for _ in range(2))
     first = run(whole, tmp_path, STRONG[name], "gradual", **saved)
     second = run(
         again,
@@ -176,7 +183,7 @@ def test_the_prefix_cache_is_exact_or_steps_aside(
     monkeypatch.setenv("HF_TL_CACHE", str(tmp_path / "cache"))
     found = []
     for is_cached in (False, True):
-        network = build("bert", None, sources)
+        network = build(fitting(name, "bert"), None, sources)
         freezing = FreezingCallback(FreezingSchedule.top_layers(1))
         made = trainer(
             network, tmp_path, freezing, ObjectiveCallback(STRONG[name]), weight_decay=0.0
@@ -196,12 +203,21 @@ def test_the_prefix_cache_is_exact_or_steps_aside(
     assert ours == pytest.approx(terms, rel=1e-3, abs=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("name", "schedule", "reason"),
+    [("bss", "head", "all that it reads is frozen"), ("r_drop", "full", "no dropout is on")],
+)
 def test_what_moves_nothing_is_said(
-    sources: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    name: str,
+    schedule: str,
+    reason: str,
+    sources: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     with caplog.at_level(logging.WARNING):
-        run(build("resnet", None, sources), tmp_path, "bss", "head")
-    assert caplog.text.count("objective bss moves nothing") == 1
+        run(build("resnet", None, sources), tmp_path, name, schedule)
+    assert caplog.text.count(f"objective {name} moves nothing as long as {reason}") == 1
 
 
 # what cannot be -> (arguments of the Trainer, words of the error)

@@ -15,7 +15,7 @@ SCRIPT = Path(__file__).with_name("objective_two_process_script.py")
 
 
 def test_two_processes_are_one_of_twice_the_batch(tmp_path: Path) -> None:
-    assert len(CASES) == 7 and {name for *_, name in CASES} == set(OBJECTIVES)
+    assert len(CASES) == 10 and {name for *_, name in CASES} == set(OBJECTIVES)
     save_sources(tmp_path / "sources")
     files = [tmp_path / f"objectives-{rank}.pt" for rank in range(PROCESSES)]
     (first, second), _ = launch(files, SCRIPT, str(tmp_path))

@@ -8,15 +8,17 @@ from typing import Any
 from hf_transfer_plugin.adapt.objectives.bss import BSS
 from hf_transfer_plugin.adapt.objectives.co_tuning import CoTuning
 from hf_transfer_plugin.adapt.objectives.delta import Delta
+from hf_transfer_plugin.adapt.objectives.feature_norm import FeatureNorm
 from hf_transfer_plugin.adapt.objectives.l2sp import L2SP
 from hf_transfer_plugin.adapt.objectives.loss_term import LossTerm
+from hf_transfer_plugin.adapt.objectives.r_drop import RDrop
 from hf_transfer_plugin.adapt.objectives.relational import Relational
 from hf_transfer_plugin.objective_records import Objective
 
-__all__ = ["BSS", "L2SP", "CoTuning", "Delta", "Relational", "term_of"]
+__all__ = ["BSS", "L2SP", "CoTuning", "Delta", "FeatureNorm", "RDrop", "Relational", "term_of"]
 
 _TERMS: dict[str, type[LossTerm]] = {
-    term.name: term for term in (L2SP, BSS, Delta, CoTuning, Relational)
+    term.name: term for term in (L2SP, BSS, Delta, CoTuning, Relational, FeatureNorm, RDrop)
 }
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import torch
 
 from hf_transfer_plugin.adapt.objectives.loss_term import LossTerm, Pass, Read, Start
-from hf_transfer_plugin.errors import ConfigError
 
 __all__ = ["CoTuning", "relationship", "soft_cross_entropy"]
 
@@ -41,7 +39,7 @@ class CoTuning(LossTerm):
         self._head = start.source_head
         with torch.no_grad():
             answered = [
-                (torch.softmax(start.source_head(start.source(batch)), 1), _labels(batch))
+                (torch.softmax(start.source_head(start.source(batch)), 1), self.labels_of(batch))
                 for batch in start.batches()
             ]
         answers, labels = (torch.cat(each) for each in zip(*answered, strict=True))
@@ -50,7 +48,7 @@ class CoTuning(LossTerm):
     def term(self, seen: Pass) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """Return the term; logged is the cross-entropy without its weight."""
         assert self._head is not None
-        wanted = self._relationship[_labels(seen.batch)]
+        wanted = self._relationship[self.labels_of(seen.batch)]
         found = soft_cross_entropy(self._head(seen.read), wanted)
         return self.weight * found, {"cross_entropy": found}
 
@@ -79,14 +77,3 @@ def soft_cross_entropy(logits: torch.Tensor, wanted: torch.Tensor) -> torch.Tens
         wanted: p, likewise.
     """
     return -(wanted * torch.log_softmax(logits, 1)).sum(1).mean()
-
-
-def _labels(batch: Mapping[str, Any]) -> torch.Tensor:
-    labels = batch.get("labels")
-    if not torch.is_tensor(labels) or labels.ndim != 1 or labels.is_floating_point():
-        raise ConfigError(
-            arrived="objective co_tuning on rows without one class each",
-            expected="`labels` of [examples], whole numbers",
-            action="choose an objective on weights, such as l2sp",
-        )
-    return labels

@@ -49,12 +49,15 @@ class Pass:
         outputs: what it returned.
         read: of the model that trains, with gradients.
         source: of the frozen copy on the same batch; None unless the objective reads it.
+        again: what the model returned for the same batch with other dropout masks; None unless
+            the objective reads it, and when no dropout is on.
     """
 
     batch: Batch
     outputs: Any
     read: Read
     source: Read | None = None
+    again: Any = None
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ class Start:
 class LossTerm(ABC):
     """An objective: attached to a run, asked for its term in each pass, detached at the end.
 
-    It draws no random numbers, and what it holds follows from the source and the data alone, so
+    It draws no random numbers of its own, and what it holds follows from the source and the data alone, so
     that a resumed run goes on with the same term.
 
     Attributes:
@@ -122,3 +125,18 @@ class LossTerm(ABC):
                 action="choose an objective on weights, such as l2sp",
             )
         return read.features
+
+    def labels_of(self, batch: Batch) -> torch.Tensor:
+        """Return the classes of the rows of a batch, [examples].
+
+        Raises:
+            ConfigError: for rows without one class each.
+        """
+        labels = batch.get("labels")
+        if not torch.is_tensor(labels) or labels.ndim != 1 or labels.is_floating_point():
+            raise ConfigError(
+                arrived=f"objective {self.name} on rows without one class each",
+                expected="`labels` of [examples], whole numbers",
+                action="choose an objective on weights, such as l2sp",
+            )
+        return labels

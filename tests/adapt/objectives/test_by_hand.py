@@ -10,11 +10,13 @@ import pytest
 import torch
 from torch import nn
 
-from hf_transfer_plugin.adapt.objectives import BSS, L2SP, CoTuning, Delta
+from hf_transfer_plugin.adapt.objectives import BSS, L2SP, CoTuning, Delta, FeatureNorm, RDrop
 from hf_transfer_plugin.adapt.objectives.channel_weights import attention, channel_weights
 from hf_transfer_plugin.adapt.objectives.co_tuning import relationship, soft_cross_entropy
 from hf_transfer_plugin.adapt.objectives.loss_term import Pass, Read, Start
+from hf_transfer_plugin.adapt.objectives.r_drop import symmetric_divergence
 from hf_transfer_plugin.adapt.objectives.relational import Relational, angle_loss, distance_loss
+from hf_transfer_plugin.errors import ConfigError
 
 NOTHING = Pass({}, None, Read())
 
@@ -145,3 +147,35 @@ def test_relational() -> None:
     one = ours[:1].repeat(2, 1).requires_grad_(True)
     distance_loss(one, theirs[:2]).backward()  # type: ignore[no-untyped-call]
     assert one.grad is not None and one.grad.isfinite().all(), "two examples that are one"
+
+
+def test_feature_norm() -> None:
+    """Norms 5 and 10; each is drawn to one that is 2 larger, or their mean 7.5 to 8.5."""
+    features = torch.tensor([[3.0, 4.0], [0.0, 10.0]], requires_grad=True)
+    seen = Pass({}, None, Read(features))
+    value, logged = FeatureNorm(weight=0.5, delta=2.0).term(seen)
+    assert (value.item(), logged["norm"].item()) == pytest.approx((0.5 * 4, 7.5))
+    value.backward()  # type: ignore[no-untyped-call]
+    # 0.5 * 2 (norm - target) / 2 rows = -1, along f / |f|.
+    assert features.grad is not None
+    torch.testing.assert_close(features.grad, torch.tensor([[-0.6, -0.8], [0.0, -1.0]]))
+    assert FeatureNorm(weight=0.5, radius=8.5).term(seen)[0].item() == pytest.approx(0.5)
+    nothing = torch.zeros(1, 2, requires_grad=True)
+    FeatureNorm().term(Pass({}, None, Read(nothing)))[0].backward()  # type: ignore[no-untyped-call]
+    assert nothing.grad is not None and nothing.grad.isfinite().all()
+
+
+def test_r_drop() -> None:
+    """Rows (.75, .25) against (.5, .5), and one that stays: half of ln 1.5 and of ln 2/3 terms."""
+    one = torch.tensor([[0.75, 0.25], [0.9, 0.1]]).log() + 3.0
+    two = torch.tensor([[0.5, 0.5], [0.9, 0.1]]).log()
+    there = 0.75 * math.log(1.5) + 0.25 * math.log(0.5)
+    back = 0.5 * math.log(2 / 3) + 0.5 * math.log(2.0)
+    assert symmetric_divergence(one, two).item() == pytest.approx((there + back) / 2 / 2)
+    batch = {"labels": torch.tensor([0, 1])}
+    seen = Pass(batch, {"logits": one}, Read(), again={"logits": two})
+    assert RDrop(alpha=4.0).term(seen)[0].item() == pytest.approx(there + back)
+    assert not RDrop().term(Pass(batch, {"logits": one}, Read()))[0].requires_grad
+    for wrong in ({"labels": torch.rand(2, 3)}, {"labels": torch.tensor([0])}):
+        with pytest.raises(ConfigError, match="objective r_drop on"):
+            RDrop().term(Pass(wrong, {"logits": one}, Read(), again={"logits": two}))
