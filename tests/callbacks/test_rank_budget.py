@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from torch import nn
 
 from hf_transfer_plugin import FreezingCallback, FreezingSchedule, RankBudgetCallback, apply_adapter
 from hf_transfer_plugin.errors import ConfigError
-from tests.callbacks.tiny import STEPS, bert, trainer
+from tests.callbacks.tiny import STEPS, bert, changed, tensors, trainer
 
 
 def _ranks(model: Any) -> int:
@@ -64,10 +65,63 @@ def test_the_best_model_cannot_be_loaded(tmp_path: Path) -> None:
         trainer(_adalora(), tmp_path, RankBudgetCallback(), **keys, save_steps=2, eval_steps=2)
 
 
-def test_a_run_is_not_resumed(tmp_path: Path) -> None:
-    keys = {"save_strategy": "steps", "save_steps": 4}
-    first, second = (_adalora(tinit=5, tfinal=1) for _ in range(2))
-    trainer(first, tmp_path, RankBudgetCallback(), **keys).train()
-    again = trainer(second, tmp_path, RankBudgetCallback(), **keys)
-    with pytest.raises(ConfigError, match="goes on from step 4"):
-        again.train(resume_from_checkpoint=str(tmp_path / "checkpoint-4"))
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Path]:
+    """Return the model and the folder of a run with a checkpoint after every step."""
+    model, folder = _adalora(), tmp_path_factory.mktemp("whole")
+    trainer(model, folder, RankBudgetCallback(), save_strategy="steps", save_steps=1).train()
+    model.save_pretrained(folder / "adapter")
+    return model, folder
+
+
+def _checkpoint(folder: Path, step: int) -> str:
+    return str(folder / f"checkpoint-{step}")
+
+
+# The budget falls from step 0, and stays from step 6.
+@pytest.mark.parametrize("step", [1, 4, 6, 7])
+def test_a_resumed_run_ends_as_one_that_never_stopped(
+    step: int, whole: tuple[Any, Path], tmp_path: Path
+) -> None:
+    model, (before, folder) = _adalora(), whole
+    run = trainer(model, tmp_path, RankBudgetCallback())
+    run.train(resume_from_checkpoint=_checkpoint(folder, step))
+    assert run.state.global_step == STEPS
+    assert not changed(tensors(before), tensors(model))
+    model.save_pretrained(tmp_path / "adapter")
+    for name in ("adapter_model.safetensors", "adapter_config.json"):
+        ended, resumed = (parent / "adapter" / name for parent in (folder, tmp_path))
+        assert ended.read_bytes() == resumed.read_bytes()
+
+
+def test_a_checkpoint_is_an_adapter_too(whole: tuple[Any, Path]) -> None:
+    from peft import PeftModel
+
+    trained, folder = whole
+    rows = {"input_ids": torch.arange(1, 9).reshape(2, 4)}
+    expected = trained.eval()(**rows).logits
+    for saved in (_checkpoint(folder, STEPS), str(folder / "adapter")):
+        loaded = PeftModel.from_pretrained(bert(), saved).eval()
+        torch.testing.assert_close(loaded(**rows).logits, expected)
+    sizes = [(Path(at) / "adapter_model.safetensors").stat().st_size for at in (saved, _checkpoint(folder, STEPS))]
+    assert sizes[0] < sizes[1]
+
+
+NOT_RESUMED: dict[str, tuple[dict[str, Any], str]] = {
+    "another budget": ({"tinit": 1, "tfinal": 3}, "total_step, tinit and tfinal of 8, 1 and 3"),
+    "made without the callback": ({}, "does not say how ranks were weighed"),
+}
+
+
+@pytest.mark.parametrize("case", NOT_RESUMED)
+def test_what_cannot_be_resumed_is_refused(
+    case: str, whole: tuple[Any, Path], tmp_path: Path
+) -> None:
+    options, words = NOT_RESUMED[case]
+    folder = whole[1]
+    if not options:
+        folder = tmp_path
+        trainer(_adalora(), folder, max_steps=4, save_strategy="steps", save_steps=4).train()
+    again = trainer(_adalora(**options), tmp_path / "again", RankBudgetCallback())
+    with pytest.raises(ConfigError, match=words):
+        again.train(resume_from_checkpoint=_checkpoint(folder, 4))
