@@ -18,7 +18,7 @@ from how_comparison.objective_tables import tables
 from how_comparison.places import places_of
 from how_comparison.script import add_options, parsed, settings_of, train
 from how_comparison.settings import Settings
-from how_comparison.ways import OBJECTIVES, PLAIN, objective_ways
+from how_comparison.ways import HEAD, OBJECTIVES, PLAIN, objective_ways
 from tuning.lines import Lines
 from tuning.script import run
 
@@ -32,7 +32,7 @@ def main() -> None:
     ways = objective_ways()
     steps = {"text": options.text_steps, "images": options.image_steps}
     places = places_of(options.datasets, options.shares, steps)
-    arms = arms_of(places, [ways[name] for name in (PLAIN, *options.objectives)])
+    arms = arms_of(places, [ways[name] for name in (PLAIN, HEAD, *options.objectives)])
 
     def measure(options: argparse.Namespace, settings: Settings, lines: Lines) -> None:
         train(options, settings, lines, arms)

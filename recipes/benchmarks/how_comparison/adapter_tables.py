@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import median
+from typing import Any
 
 from measured.table import Table
 from tuning.lines import Lines
 
 from how_comparison.judged import Judged, judged, spoken
-from how_comparison.places import TARGETS, Place
+from how_comparison.places import Place
 from how_comparison.ways import PLAIN, adapter_ways
 
 __all__ = ["tables"]
@@ -83,27 +84,24 @@ def _goals(found: dict[Place, list[Judged]]) -> Table:
 
 
 def _costs(lines: Lines) -> list[Table]:
-    made = []
-    for dataset in TARGETS:
-        costs = {key[2]: lines[key] for key in lines if key[0] == "cost" and key[1] == dataset}
-        if not costs:
-            continue
-        full = median(costs[PLAIN]["milliseconds"]) if PLAIN in costs else float("nan")
-        rows = tuple(
-            (
-                name,
-                f"{median(cost['milliseconds']):.1f}",
-                f"{median(cost['milliseconds']) / full:.2f}",
-                f"{cost['mib']:.0f}",
-            )
-            for name, cost in costs.items()
+    found: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
+    for key in lines:
+        if key[0] == "cost":
+            _, dataset, device, way = key
+            found.setdefault((dataset, device), {})[way] = lines[key]
+    return [_cost_table(*where, costs) for where, costs in found.items()]
+
+
+def _cost_table(dataset: str, device: str, costs: Mapping[str, dict[str, Any]]) -> Table:
+    full = median(costs[PLAIN]["milliseconds"]) if PLAIN in costs else float("nan")
+    rows = tuple(
+        (
+            name,
+            f"{median(cost['milliseconds']):.1f}",
+            f"{median(cost['milliseconds']) / full:.2f}",
+            f"{cost['mib']:.0f}",
         )
-        headers = ("way", "ms a step", "over full", "memory, MiB")
-        made.append(Table(f"Costs on {dataset}, {_device(lines)}", headers, rows))
-    return made
-
-
-def _device(lines: Lines) -> str:
-    accelerator = lines.environment["accelerator"]
-    threads = lines.environment["threads"]
-    return f"{threads} core" if accelerator == "none" else str(accelerator)
+        for name, cost in costs.items()
+    )
+    headers = ("way", "ms a step", "over full", "memory, MiB")
+    return Table(f"Costs on {dataset}, {device}", headers, rows)

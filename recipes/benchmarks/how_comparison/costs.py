@@ -13,7 +13,7 @@ from measured.process import in_child, peak_mib
 from tuning.lines import Lines
 
 from how_comparison.arms import Arm, Trial
-from how_comparison.settings import Settings
+from how_comparison.settings import PROCESSOR, Settings
 
 __all__ = ["measure_costs"]
 
@@ -37,13 +37,13 @@ def measure_costs(
         say: takes a line of progress.
     """
     for arm in arms:
-        key = ("cost", arm.place.dataset, arm.way.name)
+        key = ("cost", arm.place.dataset, settings.device, arm.way.name)
         if key in lines:
             continue
         rates = arm.way.rates[arm.place.target.kind]
         trial = Trial(arm.place, arm.way.name, min(rates), 1.0, 0)
-        here = settings.accelerator != "none"
-        found = _cost(trial, settings) if here else in_child(_send_cost, trial, settings)
+        alone = settings.device == PROCESSOR
+        found = in_child(_send_cost, trial, settings) if alone else _cost(trial, settings)
         if found is None:
             say(f"failed: {' '.join(key)}")
             continue

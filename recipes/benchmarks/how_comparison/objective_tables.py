@@ -36,7 +36,7 @@ def _differences(dataset: str, found: dict[Place, list[Judged]]) -> Table:
             each = by_place[place].get(name)
             row.append("-" if each is None else _cell(each, name in sure[place]))
         rows.append(tuple(row))
-    headers = ("objective", *(f"{place.share} %" for place in places))
+    headers = ("way", *(f"{place.share} %" for place in places))
     title = f"{dataset}, {places[0].steps} steps: test accuracy of {PLAIN}, differences from it"
     return Table(title, headers, tuple(rows))
 
@@ -45,7 +45,8 @@ def _cell(each: Judged, sure: bool) -> str:
     if each.arm.way.name == PLAIN:
         return each.accuracy
     mark = " *" if sure else ""
-    return f"{spoken(each.verdict)}{mark} (x {each.chosen.strength:g})"
+    strength = f" (x {each.chosen.strength:g})" if each.arm.way.objective else ""
+    return f"{spoken(each.verdict)}{mark}{strength}"
 
 
 def _sure(arms: list[Judged]) -> set[str]:
@@ -65,7 +66,7 @@ def _sure(arms: list[Judged]) -> set[str]:
 def _goals(found: dict[Place, list[Judged]]) -> Table:
     rows = []
     for place, arms in found.items():
-        others = [each for each in arms if each.verdict is not None]
+        others = [each for each in arms if each.verdict is not None and each.arm.way.objective]
         if place.share != _FEW or not others:
             continue
         best = max(others, key=lambda each: each.validation)

@@ -11,7 +11,7 @@ from tuning.lines import Lines
 from tuning.script import say
 
 from how_comparison.arms import Arm
-from how_comparison.settings import Settings
+from how_comparison.settings import PROCESSOR, Settings
 
 __all__ = ["add_options", "parsed", "settings_of", "train"]
 
@@ -71,11 +71,12 @@ def settings_of(options: argparse.Namespace) -> Settings:
     """Return what holds for all trials."""
     from hf_transfer_plugin.environment import environment
 
+    accelerator = environment()["accelerator"]
     return Settings(
         data=str(options.data),
         batch=options.batch,
         max_length=options.max_length,
         image_size=options.image_size,
         threads=options.threads,
-        accelerator=environment()["accelerator"],
+        device=PROCESSOR if accelerator == "none" else accelerator,
     )

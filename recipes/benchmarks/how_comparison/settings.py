@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-__all__ = ["Settings"]
+__all__ = ["PROCESSOR", "Settings"]
+
+#: The device where there is no accelerator.
+PROCESSOR = "processor"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +21,7 @@ class Settings:
         max_length: tokens a text is cut to.
         image_size: pixels of a side.
         threads: of torch, in each process.
-        accelerator: what it runs on, "none" for processor cores.
+        device: what it runs on; each result names its own, so that one file can hold several.
     """
 
     data: str
@@ -26,10 +29,10 @@ class Settings:
     max_length: int
     image_size: int
     threads: int
-    accelerator: str
+    device: str
 
     def environment(self) -> dict[str, Any]:
-        """Return all that a result depends on beside its own key."""
+        """Return all that a result depends on beside its own key and its device."""
         kept = asdict(self)
-        del kept["data"]
+        del kept["data"], kept["device"]
         return kept

@@ -19,7 +19,7 @@ from hf_transfer_plugin.train.training import train_once
 from how_comparison.arms import Trial
 from how_comparison.places import Place
 from how_comparison.settings import Settings
-from how_comparison.ways import Way, adapter_ways, objective_ways
+from how_comparison.ways import HEAD, Way, adapter_ways, objective_ways
 
 __all__ = ["plan_of", "read_place", "train", "train_on"]
 
@@ -49,27 +49,30 @@ def plan_of(trial: Trial, settings: Settings) -> Plan:
             "logging_strategy": "no",
         },
         batch_size=settings.batch,
-        prefix_cache=False,
     )
 
 
 def train(trial: Trial, settings: Settings) -> dict[str, Any]:
-    """Train and test on the rows of the trial's place; see `train_on`."""
-    return train_on(trial, settings, *read_place(trial.place, settings))
+    """Train and test on the rows of the trial's place; see `train_on`.
+
+    Where the head alone trains, what it reads is computed once.
+    """
+    place = read_place(trial.place, settings)
+    return train_on(trial, settings, *place, cached=trial.way == HEAD)
 
 
 def train_on(
-    trial: Trial, settings: Settings, data: TargetData, prepared: Prepared
+    trial: Trial, settings: Settings, data: TargetData, prepared: Prepared, *, cached: bool = False
 ) -> dict[str, Any]:
     """Train and test; what it gives is JSON.
 
     Returns:
         "validation" and "test" accuracy, "trainable" weights of the last phase, all "parameters",
-        "adapter_bytes" (0 without adapter), "seconds", and "gpu_mib", the most that tensors took
-        on an accelerator.
+        "adapter_bytes" (0 without adapter), "seconds", "device", and "gpu_mib", the most that
+        tensors took on an accelerator.
     """
     began = time.perf_counter()
-    plan = plan_of(trial, settings)
+    plan = replace(plan_of(trial, settings), prefix_cache=cached)
     on_gpu = torch.cuda.is_available()
     if on_gpu:
         torch.cuda.reset_peak_memory_stats()
@@ -81,6 +84,7 @@ def train_on(
         "parameters": trained.parameters,
         "adapter_bytes": trained.adapter_bytes,
         "seconds": time.perf_counter() - began,
+        "device": settings.device,
     }
     if on_gpu:
         found["gpu_mib"] = torch.cuda.max_memory_allocated() / 2**20

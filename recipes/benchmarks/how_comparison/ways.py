@@ -6,10 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["ADAPTERS", "OBJECTIVES", "PLAIN", "SCHEDULES", "Way", "adapter_ways", "objective_ways"]
+__all__ = [
+    "ADAPTERS",
+    "HEAD",
+    "OBJECTIVES",
+    "PLAIN",
+    "SCHEDULES",
+    "Way",
+    "adapter_ways",
+    "objective_ways",
+]
 
 #: The way that all others are held against: all weights train, on the loss of the task.
 PLAIN = "full"
+#: The way that trains nothing else.
+HEAD = "head alone"
 _FULL: Mapping[str, Any] = {"name": "full"}
 # Kind of data -> peak rates.
 _OF_NETWORK = {"text": (1e-4, 3e-4, 1e-3), "images": (3e-4, 1e-3, 3e-3)}
@@ -54,7 +65,6 @@ class Way:
 
 
 SCHEDULES: dict[str, Mapping[str, Any]] = {
-    "head alone": {"name": "linear_probe"},
     "lp_ft": {"name": "lp_ft", "fraction": 0.3},
     "gradual": {"name": "gradual_unfreezing", "layers": 4, "decay": 1 / 2.6},
     "decayed rates": {"name": "full", "decay": 0.8},
@@ -94,9 +104,8 @@ OBJECTIVES = tuple(_WEIGHTS)
 def adapter_ways() -> dict[str, Way]:
     """Return full fine-tuning, schedules and adapters, the most telling first."""
     ways = [Way(PLAIN, _OF_NETWORK), _of_adapter("lora")]
-    for name, schedule in SCHEDULES.items():
-        rates = _OF_FEW_WEIGHTS if schedule["name"] == "linear_probe" else _OF_NETWORK
-        ways.append(Way(name, rates, schedule))
+    ways.append(_head_alone())
+    ways += [Way(name, _OF_NETWORK, schedule) for name, schedule in SCHEDULES.items()]
     ways.append(Way("lora, lp_ft", _OF_ADAPTER, SCHEDULES["lp_ft"], {"name": "lora"}))
     ways += [_of_adapter(name) for name in ADAPTERS[1:]]
     ways.append(Way("lora+", _OF_ADAPTER, adapter={"name": "lora", "lora_plus": 16}))
@@ -104,12 +113,16 @@ def adapter_ways() -> dict[str, Way]:
 
 
 def objective_ways() -> dict[str, Way]:
-    """Return full fine-tuning and the objectives."""
-    ways = [Way(PLAIN, _OF_NETWORK)]
+    """Return full fine-tuning, the head alone for comparison, and the objectives."""
+    ways = [Way(PLAIN, _OF_NETWORK), _head_alone()]
     for name, weights in _WEIGHTS.items():
         kinds = _KINDS.get(name, ("text", "images"))
         ways.append(Way(name, objective=name, weights=weights, kinds=kinds))
     return {way.name: way for way in ways}
+
+
+def _head_alone() -> Way:
+    return Way(HEAD, _OF_FEW_WEIGHTS, {"name": "linear_probe"})
 
 
 def _of_adapter(name: str) -> Way:
