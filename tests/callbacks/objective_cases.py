@@ -5,7 +5,8 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from copy import deepcopy
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -121,12 +122,19 @@ def fitting(objective: str, model: str) -> str:
 
 def build(model: str, adapter: str | None, sources: Path) -> nn.Module:
     """Return a network with a fresh head, on what `save_sources` saved."""
+    return deepcopy(_built(model, adapter, sources))
+
+
+@cache
+def _built(model: str, adapter: str | None, sources: Path) -> nn.Module:
     torch.manual_seed(1)
     with without_bars():
         network: nn.Module = KINDS[model].from_pretrained(
             sources / model, num_labels=2, ignore_mismatched_sizes=True
         )
-    if not model.startswith("vit"):  # the only one that divides its loss by the number of all labels
+    if not model.startswith(
+        "vit"
+    ):  # the only one that divides its loss by the number of all labels
         network.accepts_loss_kwargs = False  # type: ignore[assignment]
     torch.manual_seed(1)
     return network if adapter is None else apply_adapter(network, adapter)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,12 @@ NETWORKS = ("bert_with_dropout", "vit_with_dropout")
 class _Seeds(TrainerCallback):
     def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         torch.manual_seed(7)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick() -> Iterator[None]:
+    with quick_collections():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +64,7 @@ def test_a_step_is_that_of_the_formula(model: str, sources: Path, tmp_path: Path
         "max_steps": 1, "optim": "sgd", "learning_rate": 0.1, "max_grad_norm": 0.0,
         "gradient_accumulation_steps": PASSES, "train_sampling_strategy": "sequential",
     }  # fmt: skip
-    with quick_collections():
-        made = run(network, tmp_path, RDrop(ALPHA), "full", _Seeds(), **given)
+    made = run(network, tmp_path, RDrop(ALPHA), "full", _Seeds(), **given)
     (entry,) = [each for each in made.state.log_history if "loss" in each]
     assert entry["objective/loss"] == pytest.approx(ALPHA * entry["objective/divergence"])
     assert entry["objective/divergence"] > 0

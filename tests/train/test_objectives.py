@@ -41,6 +41,8 @@ def test_a_second_pass_is_explained(texts: Setting) -> None:
     added = told.phases[0].relative_cost - plain.phases[0].relative_cost
     assert 0.3 < added < 0.36, "a forward pass is about a third of a step"
     assert cheap.phases == plain.phases
+    twice = explain(replace(plan, objective=Objective("r_drop")), train_examples=32)
+    assert twice.phases[0].relative_cost == pytest.approx(2 * plain.phases[0].relative_cost)
     (words,) = set(told.findings) - set(plain.findings)
     assert "DELTA, Li et al. 2019" in words and "% of a step" in words and "alpha 0.01" in words
 

@@ -89,8 +89,8 @@ class Start:
 class LossTerm(ABC):
     """An objective: attached to a run, asked for its term in each pass, detached at the end.
 
-    It draws no random numbers of its own, and what it holds follows from the source and the data alone, so
-    that a resumed run goes on with the same term.
+    It draws no random numbers of its own, and what it holds follows from the source and the data
+    alone, so that a resumed run goes on with the same term.
 
     Attributes:
         name: key of `objective_kinds.OBJECTIVES`.

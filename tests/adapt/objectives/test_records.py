@@ -13,10 +13,12 @@ from hf_transfer_plugin.records import Objective
 # what a user may write -> words of the error
 WRONG: dict[str, tuple[Any, str]] = {
     "name": ("l2ps", "did you mean 'l2sp'"),
+    "name of the paper": ("rdrop", "did you mean 'r_drop'"),
     "no name": ({"alpha": 1.0}, "a name such as l2sp"),
     "list": (["l2sp"], "a name such as l2sp"),
     "option": ({"name": "l2sp", "alfa": 1.0}, "did you mean 'alpha'"),
     "text": ({"name": "l2sp", "alpha": "1e-3"}, "write 1.0e-3"),
+    "negative radius": ({"name": "feature_norm", "radius": -25.0}, "a number from 0 up"),
     "negative": ({"name": "delta", "alpha": -1.0}, "a number from 0 up"),
     "infinite": ({"name": "delta", "alpha": float("inf")}, "a number from 0 up"),
     "truth": ({"name": "relational", "angle": True}, "a number from 0 up"),
