@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 BENCHMARKS = Path(__file__).parents[2] / "recipes" / "benchmarks"
-PACKAGES = ("negative_transfer_comparison", "ranking_comparison", "tuning")
+PACKAGES = ("how_comparison", "negative_transfer_comparison", "ranking_comparison", "tuning")
 
 
 @pytest.fixture
