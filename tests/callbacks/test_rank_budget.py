@@ -103,7 +103,10 @@ def test_a_checkpoint_is_an_adapter_too(whole: tuple[Any, Path]) -> None:
     for saved in (_checkpoint(folder, STEPS), str(folder / "adapter")):
         loaded = PeftModel.from_pretrained(bert(), saved).eval()
         torch.testing.assert_close(loaded(**rows).logits, expected)
-    sizes = [(Path(at) / "adapter_model.safetensors").stat().st_size for at in (saved, _checkpoint(folder, STEPS))]
+    sizes = [
+        (Path(at) / "adapter_model.safetensors").stat().st_size
+        for at in (saved, _checkpoint(folder, STEPS))
+    ]
     assert sizes[0] < sizes[1]
 
 
