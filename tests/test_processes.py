@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from hf_transfer_plugin import RunResult, require_processes
+from hf_transfer_plugin import RunResult, require_processes, run
 from hf_transfer_plugin.errors import LaunchError
 from hf_transfer_plugin.processes import end_processes, is_first, of_first, wait_for_all, world_size
 from tests.train.settings import BEST_AT_THE_END, text_setting
@@ -109,10 +109,10 @@ def test_two_processes_keep_the_same_best_model(tmp_path: Path) -> None:
     plan = text_setting(tmp_path).plan(training=training, seeds=(1,))
     file = plan.save(tmp_path / "plan.json")
     script = str(ROOT / "tests" / "train" / "process_run.py")
-    for command in ([sys.executable, script], [*TORCHRUN, script]):
-        done = _launch(tmp_path, *command, str(file))
-        assert done.returncode == 0, done.stderr
-    one, two = (RunResult.load(tmp_path / f"{size}.json") for size in (1, 2))
+    one = run(plan, results=tmp_path / "1.json", model_dir=tmp_path / "m1")
+    done = _launch(tmp_path, *TORCHRUN, script, str(file))
+    assert done.returncode == 0, done.stderr
+    two = RunResult.load(tmp_path / "2.json")
     assert (one.world_size, two.world_size) == (1, 2)
     first, second = one.seeds[0], two.seeds[0]
     best = min(second.curve, key=lambda point: point.validation_loss)

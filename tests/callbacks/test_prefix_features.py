@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
+from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 from transformers import BertForSequenceClassification, TrainerCallback
 
 from hf_transfer_plugin import FreezingCallback, FreezingSchedule, prefix_cache
@@ -72,8 +74,17 @@ def assert_used(cached: Result, boundary: str = TOP) -> None:
     assert cached.calls.steps and not any(cached.calls.steps)
 
 
+@pytest.fixture
+def ended_workers() -> Iterator[None]:
+    """End lasting workers while their queues still work: a later collection waits 5 s for each."""
+    yield
+    for each in gc.get_objects():
+        if type(each) is _MultiProcessingDataLoaderIter:
+            each._shutdown_workers()
+
+
 @pytest.mark.parametrize("name", FEATURES)
-def test_a_feature(name: str, tmp_path: Path) -> None:
+def test_a_feature(name: str, tmp_path: Path, ended_workers: None) -> None:
     plain, cached = both(classifier(**FEATURES[name]), tmp_path)
     assert_used(cached)
     assert all(plain.calls.steps)

@@ -11,7 +11,16 @@ from pathlib import Path
 import pytest
 
 BENCHMARKS = Path(__file__).parents[2] / "recipes" / "benchmarks"
-PACKAGES = ("how_comparison", "negative_transfer_comparison", "ranking_comparison", "tuning")
+PACKAGES = (
+    *(
+        "how_comparison",
+        "measured",
+        "negative_transfer_comparison",
+        "prefix_comparison",
+        "ranking_comparison",
+    ),
+    *("schedule_comparison", "tuning"),
+)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -26,7 +27,7 @@ def run(*arguments: str) -> str:
     return done.stdout
 
 
-def test_two_tools_on_few_texts(tmp_path: Path) -> None:
+def test_two_tools_on_few_texts(tmp_path: Path, run_script: Callable[..., str]) -> None:
     for split, each in (("train", 8), ("validation", 2), ("test", 2)):
         rows = [
             (f"a {word} and number {i} of {split}", word) for word in WORDS for i in range(each)
@@ -42,7 +43,7 @@ def test_two_tools_on_few_texts(tmp_path: Path) -> None:
     first = json.loads(out.read_text())["results"]
     assert {each["run"]["tool"] for each in first} == {"plugin", "trainer"}
     assert all(each["result"]["steps"] == 4 for each in first)
-    run(*arguments)
+    run_script(SCRIPT.name, *arguments)
     assert json.loads(out.read_text())["results"] == first, "nothing is trained twice"
-    table = run("--table", "--out", str(out))
+    table = run_script(SCRIPT.name, "--table", "--out", str(out))
     assert "| trec6, 24 x 2 | FreezingCallback |" in table

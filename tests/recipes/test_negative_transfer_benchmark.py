@@ -39,7 +39,10 @@ def write_pictures(folder: Path) -> None:
         rows.to_parquet(folder / f"{split}.parquet")
 
 
-def test_two_sources_of_few_pictures(tmp_path: Path, measure: Callable[..., str]) -> None:
+def test_two_sources_of_few_pictures(
+    tmp_path: Path, measure: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("negative_transfer_comparison.rescues.SEEDS", 2)
     for name in ("mnist", "usps"):
         write_pictures(tmp_path / "data" / "digits" / name)
     out = tmp_path / "results.jsonl"

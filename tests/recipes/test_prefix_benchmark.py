@@ -6,9 +6,11 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 SCRIPT = Path(__file__).parents[2] / "recipes" / "benchmarks" / "prefix.py"
 WORDS = ("apple", "river", "music", "engine", "winter", "paper")
@@ -25,7 +27,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_frozen_backbone_on_few_texts(tmp_path: Path) -> None:
+def test_a_frozen_backbone_on_few_texts(tmp_path: Path, run_script: Callable[..., str]) -> None:
     for split, each in (("train", 8), ("validation", 2), ("test", 2)):
         rows = [
             (f"a {word} and number {i} of {split}", word) for word in WORDS for i in range(each)
@@ -53,10 +55,10 @@ def test_a_frozen_backbone_on_few_texts(tmp_path: Path) -> None:
     # A few rows are computed anew to check the cache against.
     assert cached["uses"][0]["rows"] >= 40 > again["uses"][0]["rows"]
 
-    assert run(*arguments).returncode == 0
+    run_script(SCRIPT.name, *arguments)
     assert json.loads(out.read_text()) == stored, "nothing is measured twice"
 
-    lines = run("--table", "--out", str(out)).stdout.splitlines()
+    lines = run_script(SCRIPT.name, "--table", "--out", str(out)).splitlines()
     rows_of_table = [line for line in lines if line.startswith("| frozen backbone")]
     assert len(rows_of_table) == 3
     assert all(line.count("|") == 10 for line in rows_of_table)
@@ -72,6 +74,5 @@ def test_a_frozen_backbone_on_few_texts(tmp_path: Path) -> None:
     (position,) = (i for i, e in enumerate(stored["results"]) if e["run"]["tool"] == "cached")
     stored["results"][position]["result"]["batches"] = "0" * 16
     out.write_text(json.dumps(stored))
-    refused = run("--table", "--out", str(out))
-    assert refused.returncode != 0
-    assert "differ in their batches" in refused.stderr
+    with pytest.raises(ValueError, match="differ in their batches"):
+        run_script(SCRIPT.name, "--table", "--out", str(out))

@@ -55,10 +55,23 @@ def _launch(*words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_two_processes_give_the_verdict_of_one(workplace: Path) -> None:
-    one = _launch(sys.executable, RECIPE, "--config", "config.yaml", "run_folder=one")
-    assert one.returncode == 0, one.stderr
-    assert "world size: 1" in one.stdout
+def _here(
+    recipe: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    *overrides: str,
+) -> str:
+    """Run a recipe in this process, where all is imported, and return what it prints."""
+    offline_cache(monkeypatch, Path.cwd())
+    monkeypatch.setattr(sys, "argv", [recipe, "--config", "config.yaml", *overrides])
+    runpy.run_path(recipe, run_name="__main__")
+    return capsys.readouterr().out
+
+
+def test_two_processes_give_the_verdict_of_one(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "world size: 1" in _here(RECIPE, monkeypatch, capsys, "run_folder=one")
     two = _launch(*ACCELERATE, *TWO.split(), RECIPE, "--config", "config.yaml", "run_folder=two")
     assert two.returncode == 0, two.stderr
     assert two.stdout.count("world size: 2") == 2
@@ -95,18 +108,14 @@ def test_the_launcher_config_of_the_recipes_starts_two(workplace: Path) -> None:
 def test_the_image_recipe(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    offline_cache(monkeypatch, tmp_path)
     monkeypatch.chdir(tmp_path)
     write_images(tmp_path / "pictures", per_class=12)
     image_checkpoint(tmp_path / "resnet")
     data = {"path": "pictures", "validation_fraction": 0.25, "test_fraction": 0.25}
     keys = {"data": data, "checkpoint": "./resnet", "task": None, "controls": ["majority"]}
     write_config(tmp_path / "config.yaml", **keys)
-    recipe = ROOT / "recipes" / "image_classification.py"
-    words = ["--config", "config.yaml", "batch_size=4", "run_folder=pictures-run"]
-    monkeypatch.setattr(sys, "argv", [str(recipe), *words])
-    runpy.run_path(str(recipe), run_name="__main__")
-    said = capsys.readouterr().out
+    recipe = str(ROOT / "recipes" / "image_classification.py")
+    said = _here(recipe, monkeypatch, capsys, "batch_size=4", "run_folder=pictures-run")
     for part in ("world size: 1", "best checkpoint: ./resnet", "3 optimizer steps", "majority: "):
         assert part in said, said
     assert (tmp_path / "pictures-run" / "README.md").is_file()

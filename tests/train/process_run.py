@@ -1,4 +1,4 @@
-"""Run as a script by test_processes: one plan, in as many processes as the launcher gives.
+"""Run as a script by test_processes under torchrun: one plan, in as many processes as it gives.
 
 The argument is the plan's file; the result lies beside it, named after the number of processes.
 """
