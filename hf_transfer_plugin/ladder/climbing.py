@@ -19,7 +19,7 @@ from hf_transfer_plugin.records import Rescue, RunResult, Verdict
 from hf_transfer_plugin.rescue_records import Rung, RungName
 from hf_transfer_plugin.train import run
 from hf_transfer_plugin.train.baselines import BASELINE_PREFIX
-from hf_transfer_plugin.train.kept_models import keep_model
+from hf_transfer_plugin.kept_models import keep_model
 
 __all__ = ["rescue"]
 

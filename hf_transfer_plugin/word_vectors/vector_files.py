@@ -21,7 +21,13 @@ if TYPE_CHECKING:
 __all__ = ["VectorFormat", "WordVectors", "read_vectors"]
 
 VectorFormat = Literal["auto", "word2vec", "glove", "fasttext"]
-_Form = Literal["text", "binary", "model"]
+_Form = Literal["text", "headless", "binary", "model"]
+_FORMS: dict[_Form, str] = {
+    "text": "text with a header (word2vec, fastText .vec)",
+    "headless": "text without a header (GloVe)",
+    "binary": "binary word2vec",
+    "model": "fastText model (.bin)",
+}
 _HEAD = 1 << 16
 _GZIP, _ZIP = b"\x1f\x8b", b"PK\x03\x04"
 _FASTTEXT = (793712314).to_bytes(4, "little")
@@ -35,6 +41,7 @@ class WordVectors:
     Attributes:
         words: each once.
         vectors: [words, dimension] in float32.
+        form: format of the file, in words.
         spaced: words that were left out because they hold a space: no tokenizer that splits at
             white space can find them.
         vector_of: makes the vector of a word that is not among them from its parts; None where
@@ -43,6 +50,7 @@ class WordVectors:
 
     words: list[str]
     vectors: np.ndarray
+    form: str
     spaced: int = 0
     vector_of: Callable[[str], np.ndarray | None] | None = None
 
@@ -76,10 +84,12 @@ def read_vectors(
         if form == "model":
             from hf_transfer_plugin.word_vectors.fasttext_model import read_model
 
-            return WordVectors(*read_model(path, limit))
+            words, vectors, spaced, vector_of = read_model(path, limit)
+            return WordVectors(words, vectors, _FORMS[form], spaced, vector_of)
         with _opened(path) as file:
-            read = text_entries if form == "text" else binary_entries
-            return WordVectors(*gathered(read(file, header), header, limit))
+            read = binary_entries if form == "binary" else text_entries
+            words, vectors, spaced = gathered(read(file, header), header, limit)
+            return WordVectors(words, vectors, _FORMS[form], spaced)
 
 
 def _format(path: Path, kind: VectorFormat) -> tuple[_Form, Header]:
@@ -108,7 +118,7 @@ def _format(path: Path, kind: VectorFormat) -> tuple[_Form, Header]:
     if not _is_text(head):
         raise VectorFileError("is neither text nor a binary word2vec file with a header")
     _require(kind, ("auto", "glove"), "has no header, number and size, in its first line")
-    return "text", Header(None, _numbers_in(first))
+    return "headless", Header(None, _numbers_in(first))
 
 
 def _is_text(sample: bytes) -> bool:
