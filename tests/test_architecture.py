@@ -16,7 +16,7 @@ LAYERS = (
     | {"data_records", "layer_profile_record", "look_records", "ranking_records", "records"}
     | {"rescue_records", "source_records", "verdict_records"},
     {"terminal", "samples", "metrics", "processes", "layers", "layer_discovery", "layer_placement"}
-    | {"layer_wrappers", "checkpoints", "data"},
+    | {"layer_wrappers", "checkpoints", "data", "kept_models", "word_vectors"},
     {"prefix"},
     {"select", "decide", "adapt", "report"},
     {"callbacks", "explaining", "environment", "hub", "hub_failures", "compatibility"}

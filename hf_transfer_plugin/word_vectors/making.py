@@ -30,7 +30,7 @@ from hf_transfer_plugin.word_vectors.vector_files import VectorFormat, WordVecto
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-__all__ = ["StaticEmbeddings", "static_embeddings"]
+__all__ = ["StaticEmbeddings", "require_new", "static_embeddings"]
 
 
 @dataclass(frozen=True)
@@ -66,12 +66,7 @@ class StaticEmbeddings:
             RecordError: when it cannot be written.
         """
         target = Path(folder)
-        if target.exists() and not (target.is_dir() and not any(target.iterdir())):
-            raise CheckpointError(
-                arrived=f"{target} is there already",
-                expected="a new folder, for nothing is overwritten",
-                action="choose another folder, or remove it",
-            )
+        require_new(target)
 
         def write(fresh: Path) -> None:
             self.model.save_pretrained(fresh)
@@ -135,6 +130,20 @@ def static_embeddings(
         from_parts=len(more),
         coverage=coverage(counts, set(words)) if texts else None,
     )
+
+
+def require_new(folder: Path) -> None:
+    """Require that nothing would be overwritten.
+
+    Raises:
+        CheckpointError: when there is something at that place already.
+    """
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise CheckpointError(
+            arrived=f"{folder} is there already",
+            expected="a new folder, for nothing is overwritten",
+            action="choose another folder, or remove it",
+        )
 
 
 def _first_of_alike(words: list[str], vectors: np.ndarray) -> tuple[list[str], np.ndarray]:
