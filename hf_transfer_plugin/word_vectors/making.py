@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from hf_transfer_plugin.checkpoints import without_bars
 from hf_transfer_plugin.errors import CheckpointError
 from hf_transfer_plugin.kept_models import keep_model
 from hf_transfer_plugin.word_vectors.coverage import Coverage, coverage
@@ -69,7 +70,8 @@ class StaticEmbeddings:
         require_new(target)
 
         def write(fresh: Path) -> None:
-            self.model.save_pretrained(fresh)
+            with without_bars():
+                self.model.save_pretrained(fresh)
             self.tokenizer.save_pretrained(fresh)
 
         keep_model(write, target)
