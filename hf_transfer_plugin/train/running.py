@@ -203,6 +203,7 @@ def _extended(
         groups=trained.groups,
         transitions=done.transitions if done and not is_best else trained.transitions,
         adapter_bytes=trained.adapter_bytes,
+        model_type=trained.model_type,
     )
 
 
