@@ -252,6 +252,7 @@ def static_embeddings() -> nn.Module:
 
 
 CASES = {case.id: case for case in cases()}
+CASES["static-embeddings"] = Case("static-embeddings", static_embeddings, "embeddings head", 2)
 
 
 def assert_covers(model: nn.Module, groups: LayerGroups) -> None:

@@ -25,7 +25,7 @@ FORMATS: dict[str, tuple[str, dict[str, Any], str, tuple[str, ...]]] = {
     "word2vec text": ("v.txt", {}, "text with a header", ("word2vec", "fasttext")),
     "word2vec binary": ("v.bin", {"binary": True}, "binary word2vec", ("word2vec",)),
     "glove": ("v.txt", {"header": False}, "text without a header", ("glove",)),
-    "gzipped text": ("v.txt.gz", {}, "text with a header", ("word2vec",)),
+    "gzipped text": ("v.txt.gz", {}, "text with a header", ("word2vec", "fasttext")),
     "gzipped binary": ("v.bin.gz", {"binary": True}, "binary word2vec", ("word2vec",)),
 }
 
