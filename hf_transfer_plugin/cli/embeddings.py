@@ -42,9 +42,7 @@ Lowercase = Annotated[
 Pool = Annotated[Pooling, typer.Option("--pooling", help="Over the known words of a text.")]
 Data = Annotated[
     str | None,
-    typer.Option(
-        metavar="DATA|CONFIG.yaml", help="Say how much of its train split has a vector."
-    ),
+    typer.Option(metavar="DATA|CONFIG.yaml", help="Say how much of its train split has a vector."),
 ]
 
 

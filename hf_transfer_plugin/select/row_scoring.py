@@ -134,7 +134,9 @@ class RowScorer:
         unknown = prepared.unknown_share("train")
         if unknown >= _TELLING:
             logger.info(
-                "%s: %.1f%% of the tokens of train are unknown to it", checkpoint.name, 100 * unknown
+                "%s: %.1f%% of the tokens of train are unknown to it",
+                checkpoint.name,
+                100 * unknown,
             )
         prior = hub_prior(checkpoint.name, self._revisions.get(checkpoint.name))
         rows = self._samples[-1]

@@ -198,6 +198,4 @@ class StaticEmbeddingsForSequenceClassification(_Base):
         loss = None
         if labels is not None:
             loss = self.loss_function(labels=labels, pooled_logits=logits, config=self.config)
-        return SequenceClassifierOutput(
-            loss=loss, logits=logits, hidden_states=found.hidden_states
-        )
+        return SequenceClassifierOutput(loss=loss, logits=logits, hidden_states=found.hidden_states)

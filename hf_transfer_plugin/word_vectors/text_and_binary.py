@@ -61,7 +61,9 @@ def _of_line(line: bytes, dimension: int, number: int) -> Entry:
     except ValueError as error:
         if isinstance(error, VectorFileError):
             raise
-        raise VectorFileError(f"has something else than a number in line {number}: {error}") from None
+        raise VectorFileError(
+            f"has something else than a number in line {number}: {error}"
+        ) from None
     return Entry(("line", number), word, vector)
 
 

@@ -55,9 +55,7 @@ class WordVectors:
     vector_of: Callable[[str], np.ndarray | None] | None = None
 
 
-def read_vectors(
-    path: Path, kind: VectorFormat = "auto", limit: int | None = None
-) -> WordVectors:
+def read_vectors(path: Path, kind: VectorFormat = "auto", limit: int | None = None) -> WordVectors:
     """Read word2vec (text and binary), GloVe, and fastText (.vec and .bin); also gzipped.
 
     Text and binary files are streamed: of what is behind the limit nothing is read, so nothing is

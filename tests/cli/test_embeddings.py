@@ -38,8 +38,8 @@ def test_the_whole_line(vectors: Path, command: Command, hub: HubServer) -> None
 
     write_config(
         Path("vectors.yaml"), checkpoint="./made", schedule={"name": "linear_probe"},
-        controls=["from-scratch"], control_learning_rates=[1e-3], run_folder="run",
-        training={"max_steps": 60, "learning_rate": 0.1}, batch_size=8,
+        controls=["majority"], run_folder="run", batch_size=8,
+        training={"max_steps": 30, "learning_rate": 0.3},
     )  # fmt: skip
     code, out, err = command("run", "vectors.yaml")
     assert code == 0, err

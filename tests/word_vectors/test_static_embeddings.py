@@ -80,9 +80,7 @@ def test_it_saves_and_loads_the_same_logits(folder: Path, tmp_path: Path) -> Non
 
 def test_a_table_at_random_is_of_the_same_shape_and_spread(folder: Path) -> None:
     torch.manual_seed(0)
-    random = Checkpoint(str(folder)).classifier(
-        "text-classification", ["a", "b"], weights="random"
-    )
+    random = Checkpoint(str(folder)).classifier("text-classification", ["a", "b"], weights="random")
     table = random.get_parameter("static.embeddings.weight")
     assert table.shape == (len(WORDS) + 2, DIMENSION) and not table[:2].any()
     assert float(table[2:].detach().std()) == pytest.approx(VECTORS.std(), rel=0.1)

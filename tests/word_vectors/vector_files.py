@@ -19,9 +19,7 @@ def write_vectors(path: Path, *, binary: bool = False, header: bool = True) -> P
     """Write `WORDS` and `VECTORS`; gensim compresses what ends in .gz."""
     model = KeyedVectors(DIMENSION)
     model.add_vectors(WORDS, VECTORS)
-    model.save_word2vec_format(
-        str(path), binary=binary, write_header=header, sort_attr="count"
-    )
+    model.save_word2vec_format(str(path), binary=binary, write_header=header, sort_attr="count")
     return path
 
 
