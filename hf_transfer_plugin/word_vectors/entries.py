@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -30,7 +31,8 @@ class VectorFileError(ValueError):
         self.action = action
 
 
-class Header(NamedTuple):
+@dataclass(frozen=True)
+class Header:
     """What a file says of itself: number of words (None: nothing) and numbers of each."""
 
     count: int | None

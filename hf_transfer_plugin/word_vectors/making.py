@@ -182,4 +182,5 @@ def _model(vectors: np.ndarray, pooling: str) -> StaticEmbeddingsModel:
     with torch.device("meta"):
         model = StaticEmbeddingsModel(config)
     model.load_state_dict({"embeddings.weight": table}, assign=True)
-    return model.eval()
+    model.eval()
+    return model

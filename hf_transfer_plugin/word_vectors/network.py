@@ -21,7 +21,7 @@ __all__ = [
 POOLINGS = ("mean", "max", "mean_max")
 
 
-class StaticEmbeddingsConfig(PreTrainedConfig):  # type: ignore[misc]
+class StaticEmbeddingsConfig(PreTrainedConfig):
     """Configuration of a network of static word embeddings.
 
     Args:
@@ -57,7 +57,8 @@ class StaticEmbeddingsConfig(PreTrainedConfig):  # type: ignore[misc]
         self.pooling = pooling
         self.embedding_std = embedding_std
         self.unk_token_id = unk_token_id
-        super().__init__(pad_token_id=pad_token_id, **others)
+        super().__init__(**others)
+        self.pad_token_id = pad_token_id
 
     @property
     def pooled_size(self) -> int:
@@ -100,7 +101,7 @@ class KnownWordPooling(nn.Module):
         return torch.where(known.any(1, keepdim=True), largest, 0.0)
 
 
-class _Base(PreTrainedModel):  # type: ignore[misc]
+class _Base(PreTrainedModel):
     config_class = StaticEmbeddingsConfig
     base_model_prefix = "static"
 
@@ -132,8 +133,9 @@ class StaticEmbeddingsModel(_Base):
         """Return the table."""
         return self.embeddings
 
-    def set_input_embeddings(self, value: nn.Embedding) -> None:
+    def set_input_embeddings(self, value: nn.Module) -> None:
         """Replace the table."""
+        assert isinstance(value, nn.Embedding)
         self.embeddings = value
 
     def forward(
@@ -175,7 +177,7 @@ class StaticEmbeddingsForSequenceClassification(_Base):
     def __init__(self, config: StaticEmbeddingsConfig) -> None:
         super().__init__(config)
         self.static = StaticEmbeddingsModel(config)
-        self.classifier = nn.Linear(config.pooled_size, config.num_labels)
+        self.classifier = nn.Linear(config.pooled_size, len(config.id2label or {}))
         self.post_init()
 
     def forward(

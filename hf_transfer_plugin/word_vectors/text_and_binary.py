@@ -52,27 +52,23 @@ def text_entries(file: BinaryIO, header: Header) -> Iterator[Entry]:
 
 def _of_line(line: bytes, dimension: int, number: int) -> Entry:
     word, *fields = line.rsplit(b" ", dimension)
+    # What ends a word of several parts may be one number too many.
+    last = word.rpartition(b" ")[2]
+    if len(fields) < dimension or (b" " in word and _is_number(last)):
+        found = len(line.split(b" ")) - 1
+        raise VectorFileError(f"has {found} numbers in line {number}, and the file {dimension}")
     try:
-        if len(fields) < dimension or _is_number(word.rpartition(b" ")[2], inside=b" " in word):
-            raise VectorFileError(
-                f"has {len(line.split(b' ')) - 1} numbers in line {number}, and the file {dimension}"
-            )
         vector = np.fromiter(map(float, fields), np.float32, dimension)
     except ValueError as error:
-        if isinstance(error, VectorFileError):
-            raise
         raise VectorFileError(
             f"has something else than a number in line {number}: {error}"
         ) from None
     return Entry(("line", number), word, vector)
 
 
-def _is_number(last: bytes, *, inside: bool) -> bool:
-    """Tell whether what ends a word of several parts is one number too many."""
-    if not inside:
-        return False
+def _is_number(text: bytes) -> bool:
     try:
-        float(last)
+        float(text)
     except ValueError:
         return False
     return True

@@ -50,7 +50,7 @@ def word_tokenizer(words: Sequence[str], *, lowercase: bool) -> PreTrainedTokeni
             action="remove that word from the file",
         )
     made = Tokenizer(models.WordLevel(vocabulary, UNKNOWN))
-    steps = [normalizers.Lowercase()] if lowercase else []
+    steps: list[normalizers.Normalizer] = [normalizers.Lowercase()] if lowercase else []
     if "’" not in vocabulary:
         steps.append(normalizers.Replace("’", "'"))
     made.normalizer = normalizers.Sequence(steps)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hf_transfer_plugin.records import RunResult
+from hf_transfer_plugin import Line
 from tests.cli.conftest import Command
 from tests.hub_server import HubServer
 from tests.tiny_runs import write_config
@@ -46,7 +46,7 @@ def test_the_whole_line(vectors: Path, command: Command, hub: HubServer) -> None
     assert "35.4% of the tokens of train are unknown to it" in err
     (head,) = (line for line in out.splitlines() if line.startswith("head "))
     assert " 26 " in head
-    result = RunResult.load(Path("run/results/transfer.json"))
+    result = Line.open("run").run()[0]
     assert result.model_type == "static_embeddings" and result.groups == ("embeddings", "head")
     assert result.scores() == (1.0, 1.0)
 
