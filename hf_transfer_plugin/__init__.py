@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from hf_transfer_plugin.select.source_distance import SourceDistance, source_distance
     from hf_transfer_plugin.train import Against, run
     from hf_transfer_plugin.until_settled import judge_until_settled
+    from hf_transfer_plugin.word_vectors.making import StaticEmbeddings, static_embeddings
 
 __all__ = [
     "Adapter",
@@ -101,6 +102,7 @@ __all__ = [
     "Rung",
     "SeedResult",
     "SourceDistance",
+    "StaticEmbeddings",
     "Stop",
     "TransferError",
     "Verdict",
@@ -130,6 +132,7 @@ __all__ = [
     "run",
     "session",
     "source_distance",
+    "static_embeddings",
 ]
 
 _HOMES = {
@@ -188,6 +191,7 @@ _HOMES = {
     "command_session": ("session",),
     "train": ("Against", "run"),
     "until_settled": ("judge_until_settled",),
+    "word_vectors.making": ("StaticEmbeddings", "static_embeddings"),
 }
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -34,6 +34,9 @@ class Checkpoint:
     def __init__(
         self, name: str, *, revision: str | None = None, trust_remote_code: bool = False
     ) -> None:
+        # Registers the architecture of static word embeddings with the Auto classes.
+        import hf_transfer_plugin.word_vectors  # noqa: F401
+
         self.name = name
         self.path = str(_locate(name, revision))
         self._options: dict[str, Any] = {"trust_remote_code": trust_remote_code}

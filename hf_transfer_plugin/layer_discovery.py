@@ -5,7 +5,8 @@ Nothing here knows an architecture by name. The rules, in order:
 1. The head lies outside the model's own backbone (`base_model_prefix`, or the models it is made
    of); timm names its classifier itself.
 2. The blocks are the elements of the lists (ModuleList, Sequential) that hold whole blocks, seen
-   through stages. A network without such lists is split where its weights branch.
+   through stages. A network without such lists is split where its weights branch; one that looks
+   up embeddings and does nothing else has no blocks.
 3. What is left feeds the blocks when it is registered before them and forms the neck when it is
    registered after them. Names of the kind "layernorm_embedding" and "final_norm" overrule the
    place, for some models register these on the wrong side of the blocks.
@@ -73,7 +74,10 @@ def find_chains(root: nn.Module, head: Sequence[str]) -> tuple[Chain, ...]:
     """
     lists = list(_block_lists(root, "", head))
     if not lists:
-        return _as_chains({"": _branching_blocks(root, head)})
+        blocks = _branching_blocks(root, head)
+        if blocks and all(isinstance(root.get_submodule(path), nn.Embedding) for path in blocks):
+            return (Chain("", "", (), ()),)
+        return _as_chains({"": blocks})
     towers: dict[str, list[str]] = {}
     keys = _tower_paths([path for path, _ in lists])
     for key, (path, elements) in zip(keys, lists, strict=True):

@@ -123,7 +123,9 @@ class _Places:
         if slot == _SHARED_INPUT:
             return first
         chain = self.chains[number]
-        return chain.prefix + {_INPUT: first, _BLOCK: chain.names[block], _NECK: "neck"}[kind]
+        if kind == _BLOCK:
+            return chain.prefix + chain.names[block]
+        return chain.prefix + (first if kind == _INPUT else "neck")
 
     def of_parameter(self, name: str) -> Slot:
         """Return the slot of a parameter, given its name below the root."""

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ROLES", "LayerGroup", "LayerGroups", "layer_groups", "select_groups"]
 
+_INPUTS = frozenset({"embeddings", "stem"})
 #: Names of the groups that are no blocks; in a model of several towers they end a longer name.
-ROLES = frozenset({"embeddings", "stem", "neck", "head"})
+ROLES = _INPUTS | {"neck", "head"}
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,13 @@ class LayerGroups:
     def head(self) -> LayerGroup | None:
         """The task head; None for a bare backbone and for a head whose weights are all tied."""
         return self._by_name.get("head")
+
+    @property
+    def behind_blocks(self) -> int:
+        """The depth of what follows the last block, or the input where there are no blocks."""
+        blocks = [group.depth for group in self if group.is_block]
+        inputs = [g.depth for g in self if g.name.rpartition(".")[2] in _INPUTS]
+        return max(blocks or inputs, default=-1) + 1
 
     def of_parameter(self, name: str) -> LayerGroup:
         """Return the group that a parameter belongs to, also by a tied weight's other names.
@@ -206,7 +214,7 @@ def _counted(groups: LayerGroups, selector: str) -> tuple[str, ...]:
             expected=f'"{end}:N" with a whole number N from 0 to {len(blocks)}',
             action='lower N, or use "*" to select every group',
         )
-    after = max(blocks, default=-1) + 1
+    after = groups.behind_blocks
     if end == "top":
         return groups.names[[*blocks, after][len(blocks) - int(count)] :]
     return groups.names[: [*blocks, after][int(count)]]

@@ -154,6 +154,7 @@ class RunResult(Record):
             them; empty for a baseline.
         transitions: when which of them trained in the run of `best_seed`, first to last.
         adapter_bytes: size of what is new under the plan's adapter, its head included, in bytes.
+        model_type: architecture of the network, as its configuration names it; "" for a baseline.
     """
 
     plan: Plan
@@ -169,6 +170,7 @@ class RunResult(Record):
     groups: tuple[str, ...] = ()
     transitions: tuple[Transition, ...] = ()
     adapter_bytes: int = 0
+    model_type: str = ""
 
     def scores(self) -> tuple[float, ...]:
         """Return the judged test metric of each seed."""

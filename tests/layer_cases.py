@@ -241,7 +241,18 @@ def timm_cases() -> Iterator[Case]:
         yield Case(f"timm-{architecture}", timm(architecture), names, count, "")
 
 
+def static_embeddings() -> nn.Module:
+    from hf_transfer_plugin.word_vectors import (
+        StaticEmbeddingsConfig,
+        StaticEmbeddingsForSequenceClassification,
+    )
+
+    config = StaticEmbeddingsConfig(vocab_size=50, hidden_size=16, num_labels=3)
+    return StaticEmbeddingsForSequenceClassification(config)
+
+
 CASES = {case.id: case for case in cases()}
+CASES["static-embeddings"] = Case("static-embeddings", static_embeddings, "embeddings head", 2)
 
 
 def assert_covers(model: nn.Module, groups: LayerGroups) -> None:

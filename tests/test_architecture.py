@@ -17,7 +17,7 @@ LAYERS = (
     | {"rescue_records", "source_records", "verdict_records"},
     {"terminal", "samples", "metrics", "processes", "layers", "layer_discovery", "layer_placement"}
     | {"model_outputs"}
-    | {"layer_wrappers", "checkpoints", "data"},
+    | {"layer_wrappers", "checkpoints", "data", "kept_models", "word_vectors"},
     {"prefix"},
     {"select", "decide", "adapt", "report"},
     {"callbacks", "explaining", "environment", "hub", "hub_failures", "compatibility"}

@@ -29,6 +29,7 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 OBJECTIVES_PAGE = (ROOT / "docs" / "objectives.md").read_text(encoding="utf-8")
 ADAPTERS = (ROOT / "docs" / "adapters.md").read_text(encoding="utf-8")
+EMBEDDINGS = (ROOT / "docs" / "embeddings.md").read_text(encoding="utf-8")
 PREFIX = (ROOT / "docs" / "prefix.md").read_text(encoding="utf-8")
 VERDICT = (ROOT / "docs" / "verdict.md").read_text(encoding="utf-8")
 WATCH = (ROOT / "docs" / "negative_transfer.md").read_text(encoding="utf-8")
@@ -143,11 +144,29 @@ def test_the_objectives_of_the_cards(tmp_path: Path) -> None:
         assert f"| `{name}` | {kind.paper} | {options} |" in OBJECTIVES_PAGE
 
 
+def test_word_vectors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = {"a": "0.5 0.25", "text": "-0.5 1", "film": "1 0"}
+    lines = [f"{word} {numbers}\n" for word, numbers in words.items()]
+    Path("glove.txt").write_text("".join(lines), encoding="utf-8")
+    making, loading, alone = _blocks("python", EMBEDDINGS)
+    shown: dict[str, Any] = {"texts": ["a film", "no film"]}
+    exec(making, shown)
+    assert shown["made"].coverage.known == 3
+    shown["model"].save_pretrained("model")
+    shown["tokenizer"].save_pretrained("model")
+    exec(loading, shown)
+    assert shown["classify"]("a text")[0]["label"] in ("LABEL_0", "LABEL_1")
+    exec(alone, shown)
+    logits = shown["model"](**shown["tokenizer"]("a text", return_tensors="pt")).logits[0]
+    assert torch.allclose(shown["logits"], logits)
+
+
 def test_every_command_named_exists() -> None:
     named = set(re.findall(r"`hf-tl (\w+)", README))
     known = {command.name for command in app.registered_commands}
     assert named <= known
-    assert len(named) == 10
+    assert len(named) == 11
 
 
 @pytest.mark.parametrize("target", ["demo", "test"])

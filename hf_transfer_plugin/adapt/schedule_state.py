@@ -187,7 +187,7 @@ def _in_order(groups: LayerGroups, chosen: set[str]) -> tuple[str, ...]:
 
 def _factors(groups: LayerGroups, phase: Phase) -> dict[str, float]:
     """Return layer group -> factor on its rate, whether it trains or not."""
-    top = max((group.depth for group in groups if group.is_block), default=-1) + 1
+    top = groups.behind_blocks
     factors = {
         prefix + group.name: phase.rate * phase.decay ** max(0, top - group.depth)
         for group in groups

@@ -7,6 +7,7 @@ import typer
 from hf_transfer_plugin.cli import (
     cache,
     demo,
+    embeddings,
     explain,
     judge,
     plan,
@@ -29,7 +30,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (demo, run, rank, profile, plan, explain, judge, rescue, report, publish, cache):
+_ARROWS = (run, rank, profile, plan, explain, judge, rescue, report, publish)
+for command in (demo, *_ARROWS, embeddings, cache):
     # Inside Typer, which would turn Ctrl-C and the end of a command into exits of its own.
     app.command(name=command.__name__.rpartition(".")[2])(session()(command.command))
 

@@ -30,6 +30,15 @@ class Prepared:
     collate: Callable[[list[dict[str, Any]]], dict[str, Any]]
     processor: Any
 
+    def unknown_share(self, role: str) -> float:
+        """Return the share of the tokens of a split that the tokenizer does not know."""
+        unknown = getattr(self.processor, "unk_token_id", None)
+        if unknown is None:
+            return 0.0
+        lists = self.splits[role].with_format("arrow")[:]["input_ids"]
+        tokens = lists.combine_chunks().flatten().to_numpy()
+        return float((tokens == unknown).mean()) if len(tokens) else 0.0
+
 
 def prepare(checkpoint: Checkpoint, data: TargetData, roles: Sequence[str] = ROLES) -> Prepared:
     """Bring splits into the form that a checkpoint reads.

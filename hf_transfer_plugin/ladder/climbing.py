@@ -12,6 +12,7 @@ from pathlib import Path
 from hf_transfer_plugin.alarms import Watch
 from hf_transfer_plugin.decide.gate import gate
 from hf_transfer_plugin.decide.verdict import judge
+from hf_transfer_plugin.kept_models import keep_model
 from hf_transfer_plugin.ladder.rungs import RUNGS, Ground, Tried
 from hf_transfer_plugin.line import Line
 from hf_transfer_plugin.processes import is_first, wait_for_all
@@ -19,7 +20,6 @@ from hf_transfer_plugin.records import Rescue, RunResult, Verdict
 from hf_transfer_plugin.rescue_records import Rung, RungName
 from hf_transfer_plugin.train import run
 from hf_transfer_plugin.train.baselines import BASELINE_PREFIX
-from hf_transfer_plugin.train.kept_models import keep_model
 
 __all__ = ["rescue"]
 

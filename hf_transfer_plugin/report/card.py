@@ -29,6 +29,7 @@ from hf_transfer_plugin.report.rows import (
     result_cells,
 )
 from hf_transfer_plugin.report.settling_words import basis_words
+from hf_transfer_plugin.report.static_words import is_static, static_limit, static_snippet
 from hf_transfer_plugin.report.words import (
     go_words,
     interval_words,
@@ -148,6 +149,8 @@ def _limits(report: Report) -> list[str]:
         f"It was tested on {count} examples like those it was trained on; elsewhere it may do "
         "worse.",
     ]
+    if is_static(report):
+        limits.insert(0, static_limit())
     known = [row for row in class_rows(report) if row.support and row.transfer == row.transfer]
     if known:
         weak = min(known, key=lambda row: row.transfer)
@@ -171,6 +174,8 @@ def _limits(report: Report) -> list[str]:
 def _snippet(report: Report, repository: str | None) -> str:
     if is_kept_alone(report):
         return adapter_snippet(report, repository)
+    if is_static(report):
+        return static_snippet(report, repository)
     example = "a text to classify" if report.task == "text-classification" else "picture.png"
     note = "" if repository else "  # the folder beside this file, or its name on the Hub"
     return (

@@ -9,6 +9,7 @@ from hf_transfer_plugin.records import Report
 from hf_transfer_plugin.report.adapter_words import is_kept_alone
 from hf_transfer_plugin.report.evidence import kept_seed
 from hf_transfer_plugin.report.names import display_name, hub_dataset, hub_model, one_line
+from hf_transfer_plugin.report.static_words import is_static
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult, ModelCardData
@@ -44,7 +45,7 @@ def card_metadata(report: Report, repository: str | None) -> ModelCardData:
         "base_model": base,
         "base_model_relation": relation,
         "datasets": [dataset] if dataset else None,
-        "library_name": "peft" if is_kept_alone(report) else "transformers",
+        "library_name": _library(report),
         "license": report.licenses.get("checkpoint"),
         "metrics": list(dict.fromkeys(result.metric_type for result in results)) or None,
         "pipeline_tag": report.task,
@@ -54,6 +55,12 @@ def card_metadata(report: Report, repository: str | None) -> ModelCardData:
         name = repository.rpartition("/")[2] if repository else one_line(report.title)
         fields |= {"model_name": name or "model", "eval_results": results}
     return ModelCardData(**fields)
+
+
+def _library(report: Report) -> str:
+    if is_static(report):
+        return "hf-transfer-plugin"
+    return "peft" if is_kept_alone(report) else "transformers"
 
 
 def _eval_results(report: Report) -> list[EvalResult]:

@@ -161,7 +161,8 @@ def _mean_of_texts(model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
 
     states = torch.stack(model(**inputs, output_hidden_states=True).hidden_states, 1)
     mask = inputs["attention_mask"][:, None, :, None].to(states.dtype)
-    return ((states * mask).sum(2) / mask.sum(2)).float().mean(1)
+    # A tokenizer without special tokens makes nothing of an empty text.
+    return ((states * mask).sum(2) / mask.sum(2).clamp(min=1)).float().mean(1)
 
 
 def _last_of_images(model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:

@@ -23,6 +23,7 @@ from hf_transfer_plugin.select.pass_cost import pass_seconds
 
 __all__ = ["RowScorer"]
 
+_TELLING = 0.001  # share of unknown tokens that is worth a word
 MOST_WORDS = 2048  # keeps the dense table of the TF-IDF baseline as small as a network's
 logger = logging.getLogger(__name__)
 Table = NDArray[np.float64]
@@ -130,6 +131,13 @@ class RowScorer:
 
     def _announced(self, checkpoint: Checkpoint, prepared: Prepared) -> Candidate:
         """Return what is known before the pass, and say how long it will take."""
+        unknown = prepared.unknown_share("train")
+        if unknown >= _TELLING:
+            logger.info(
+                "%s: %.1f%% of the tokens of train are unknown to it",
+                checkpoint.name,
+                100 * unknown,
+            )
         prior = hub_prior(checkpoint.name, self._revisions.get(checkpoint.name))
         rows = self._samples[-1]
         expected = pass_seconds(checkpoint, self._data, prepared, rows)

@@ -16,10 +16,10 @@ from hf_transfer_plugin.checkpoints import Checkpoint, without_bars
 from hf_transfer_plugin.data import TargetData
 from hf_transfer_plugin.data.permuting import permuted_labels
 from hf_transfer_plugin.errors import ConfigError, RecordError
+from hf_transfer_plugin.kept_models import keep_model
 from hf_transfer_plugin.processes import is_first, wait_for_all
 from hf_transfer_plugin.records import DataSpec, Plan
 from hf_transfer_plugin.source_records import PermutedSource
-from hf_transfer_plugin.train.kept_models import keep_model
 from hf_transfer_plugin.train.running import run
 
 if TYPE_CHECKING:

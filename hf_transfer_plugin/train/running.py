@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 from hf_transfer_plugin.data import TargetData, load_data
 from hf_transfer_plugin.data.splitting import ROLES
 from hf_transfer_plugin.errors import ConfigError
+from hf_transfer_plugin.kept_models import keep_model
 from hf_transfer_plugin.metrics import check_metric
 from hf_transfer_plugin.processes import is_first, wait_for_all, world_size
 from hf_transfer_plugin.records import Plan, RunResult
 from hf_transfer_plugin.train.against import Against
 from hf_transfer_plugin.train.baselines import BASELINE_PREFIX, run_baseline
-from hf_transfer_plugin.train.kept_models import keep_model
 
 if TYPE_CHECKING:
     from hf_transfer_plugin.train.training import Trained
@@ -203,6 +203,7 @@ def _extended(
         groups=trained.groups,
         transitions=done.transitions if done and not is_best else trained.transitions,
         adapter_bytes=trained.adapter_bytes,
+        model_type=trained.model_type,
     )
 
 

@@ -59,6 +59,7 @@ class Trained:
         save: writes model and processor into a folder.
         save_start: the same with the weights of the first step of the last phase, if kept.
         adapter_bytes: size of adapter and head; 0 without adapter.
+        model_type: architecture, as the configuration names it.
     """
 
     result: SeedResult
@@ -69,6 +70,7 @@ class Trained:
     save: Callable[[Path], None]
     save_start: Callable[[Path], None] | None = None
     adapter_bytes: int = 0
+    model_type: str = ""
 
 
 def prepare(
@@ -165,6 +167,7 @@ def train_once(
         save=save,
         save_start=partial(save, weights=last_phase.weights) if last_phase else None,
         adapter_bytes=size,
+        model_type=model.config.model_type,
     )
 
 

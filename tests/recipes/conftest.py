@@ -12,14 +12,13 @@ import pytest
 
 BENCHMARKS = Path(__file__).parents[2] / "recipes" / "benchmarks"
 PACKAGES = (
-    *(
-        "how_comparison",
-        "measured",
-        "negative_transfer_comparison",
-        "prefix_comparison",
-        "ranking_comparison",
-    ),
-    *("schedule_comparison", "tuning"),
+    "how_comparison",
+    "measured",
+    "negative_transfer_comparison",
+    "prefix_comparison",
+    "ranking_comparison",
+    "schedule_comparison",
+    "tuning",
 )
 
 
