@@ -33,11 +33,11 @@ def interpolated(start: Weights, end: Weights, alpha: float) -> dict[str, Tensor
     References:
         Wortsman et al., "Robust fine-tuning of zero-shot models" (2022).
     """
+    import torch
+
     _check_alike([start, end])
     return {
-        name: tensor + (alpha - 1.0) * (tensor - start[name])
-        if tensor.is_floating_point()
-        else tensor
+        name: torch.lerp(start[name], tensor, alpha) if tensor.is_floating_point() else tensor
         for name, tensor in end.items()
     }
 

@@ -40,7 +40,8 @@ class Fitted:
         validation: metric name -> value with the weights that training left.
         start: all weights as the last phase began, where they were kept and it has begun.
         moving: the moving average, where one was kept.
-        close: takes the prefix cache off; it serves no other weights than those of training. It may be called twice.
+        close: takes the prefix cache off, which serves no other weights than those of training;
+            it may be called twice.
     """
 
     model: PreTrainedModel

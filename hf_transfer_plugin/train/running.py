@@ -174,7 +174,8 @@ def _best_of_grid(plan: Plan, attempt: Callable[..., Trained]) -> tuple[Trained,
     """
     grid: dict[str, float] = {}
     best = None
-    cooks = plan.average is not None and plan.average.kind.more_trainings
+    several = plan.average is not None and plan.average.kind.more_trainings
+    cooks = several and len(plan.learning_rates) > 1
     tried = replace(plan, average=None) if cooks else plan
     for rate in plan.learning_rates:
         trained = attempt(tried, rate=rate)
