@@ -27,9 +27,8 @@ def average_sentences(report: Report) -> list[str]:
     ]
     if told:
         sentences.append(
-            f"Validation, which here is {metric_name(transfer.plan.metric)}, chose between "
-            f"average and plain weights: {told}. The best of several is above what it is on new "
-            "data."
+            f"Validation {metric_name(transfer.plan.metric)} chose between average and plain "
+            f"weights: {told}. What is best of several here does less well on new data."
         )
     skipped = [
         one.plan.name for one in report.controls if one.parameters and one.plan.average is None

@@ -162,7 +162,9 @@ def _train_seeds(
         _store(done, places.results)
         role = "test" if places.test else "validation"
         score = getattr(trained.result, role)[plan.metric]
-        _log.info("%s: seed %d, %s %s %.4f", plan.name, seed, role, plan.metric, score)
+        chosen = trained.result.weights
+        with_ = f", weights: {chosen.chosen}" if chosen is not None else ""
+        _log.info("%s: seed %d, %s %s %.4f%s", plan.name, seed, role, plan.metric, score, with_)
     assert done is not None
     return done
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from timm.utils import ModelEmaV3
+from timm.utils.model_ema import ModelEmaV3
 from torch import nn
 from transformers import TrainerCallback
 
@@ -41,7 +41,7 @@ def _train(
     model: nn.Module, folder: Path, *callbacks: TrainerCallback, resume: Path | None = None
 ) -> None:
     freezing = FreezingCallback(FreezingSchedule.lp_ft(0.5))
-    keys = {"save_strategy": "steps", "save_steps": SAVED}
+    keys: dict[str, Any] = {"save_strategy": "steps", "save_steps": SAVED}
     run = trainer(model, folder, freezing, *callbacks, **keys)
     run.train(resume_from_checkpoint=str(resume) if resume else None)
 

@@ -21,6 +21,7 @@ from hf_transfer_plugin.data import prepare
 from hf_transfer_plugin.records import Adapter, Average, DataSpec, Phase, Plan, SeedResult
 from hf_transfer_plugin.train import averaging
 from hf_transfer_plugin.train.answers import answer
+from hf_transfer_plugin.train.reached import measured
 from tests.callbacks.objective_cases import quick_collections
 from tests.callbacks.tiny import changed
 from tests.train.settings import BEST_AT_THE_END, Setting
@@ -73,10 +74,8 @@ def quick() -> Iterator[None]:
 def judge(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
     """Let validation find in averages what stands in a list, first to last."""
     scores: list[float] = []
-    real = averaging.measured
-
     def planted(*given: Any) -> dict[str, float]:
-        return {**real(*given), "accuracy": scores.pop(0)}
+        return {**measured(*given), "accuracy": scores.pop(0)}
 
     monkeypatch.setattr(averaging, "measured", planted)
     yield scores
@@ -174,12 +173,12 @@ def test_cost_is_explained() -> None:
     plan = Plan("transfer", "text-classification", "sample:minilm", DataSpec("texts"))
     plan = replace(plan, schedule=LP_FT)
     plain = explain(plan, train_examples=64)
-    words = {
-        Average("wise_ft"): "10 passes over the validation rows",
-        Average("ema"): "a copy of what trains in memory",
-        Average("soup", {"members": 4}): "4 trainings for each seed",
-    }
-    for average, cost in words.items():
+    words = [
+        (Average("wise_ft"), "10 passes over the validation rows"),
+        (Average("ema"), "a copy of what trains in memory"),
+        (Average("soup", {"members": 4}), "4 trainings for each seed"),
+    ]
+    for average, cost in words:
         told = explain(replace(plan, average=average), train_examples=64)
         (added,) = set(told.findings) - set(plain.findings)
         assert cost in added and average.described in added and told.phases == plain.phases
