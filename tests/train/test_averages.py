@@ -74,6 +74,7 @@ def quick() -> Iterator[None]:
 def judge(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
     """Let validation find in averages what stands in a list, first to last."""
     scores: list[float] = []
+
     def planted(*given: Any) -> dict[str, float]:
         return {**measured(*given), "accuracy": scores.pop(0)}
 
