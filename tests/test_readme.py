@@ -21,6 +21,7 @@ from hf_transfer_plugin import (
 from hf_transfer_plugin.adapt.named_schedules import NAMES
 from hf_transfer_plugin.adapter_kinds import KINDS
 from hf_transfer_plugin.alarms import AlarmAction, AlarmKind
+from hf_transfer_plugin.average_kinds import AVERAGES
 from hf_transfer_plugin.cli import app
 from hf_transfer_plugin.objective_kinds import OBJECTIVES
 from tests.callbacks.tiny import bert_config, examples, tensors
@@ -28,6 +29,7 @@ from tests.callbacks.tiny import bert_config, examples, tensors
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 OBJECTIVES_PAGE = (ROOT / "docs" / "objectives.md").read_text(encoding="utf-8")
+WEIGHTS_PAGE = (ROOT / "docs" / "weights.md").read_text(encoding="utf-8")
 ADAPTERS = (ROOT / "docs" / "adapters.md").read_text(encoding="utf-8")
 PREFIX = (ROOT / "docs" / "prefix.md").read_text(encoding="utf-8")
 VERDICT = (ROOT / "docs" / "verdict.md").read_text(encoding="utf-8")
@@ -141,6 +143,21 @@ def test_the_objectives_of_the_cards(tmp_path: Path) -> None:
     for name, kind in OBJECTIVES.items():
         options = ", ".join(f"`{key}` {value:g}" for key, value in kind.options.items())
         assert f"| `{name}` | {kind.paper} | {options} |" in OBJECTIVES_PAGE
+
+
+def test_the_averages_of_the_cards(tmp_path: Path) -> None:
+    """Only the model is another one; each average has its card."""
+    run = trainer(bert(), tmp_path)
+    names = {"model": run.model, "args": run.args, "train": run.train_dataset}
+    (code,) = _blocks("python", WEIGHTS_PAGE)
+    exec(code, names)
+    assert names["average"].weights
+    by_name, with_options = _blocks("yaml", WEIGHTS_PAGE)
+    for block in (by_name, with_options):
+        path = write_config(tmp_path / "config.yaml", **yaml.safe_load(block))
+        assert load_config(path).average is not None
+    for name in AVERAGES:
+        assert f"| `{name}` |" in WEIGHTS_PAGE
 
 
 def test_every_command_named_exists() -> None:
