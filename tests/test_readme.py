@@ -13,11 +13,13 @@ from transformers import BertForSequenceClassification, TrainingArguments
 
 from hf_transfer_plugin import (
     Adapter,
+    Average,
     FreezingSchedule,
     NegativeTransferCallback,
     Objective,
     load_config,
 )
+from hf_transfer_plugin.adapt.average_checks import check_average
 from hf_transfer_plugin.adapt.named_schedules import NAMES
 from hf_transfer_plugin.adapter_kinds import KINDS
 from hf_transfer_plugin.alarms import AlarmAction, AlarmKind
@@ -146,18 +148,20 @@ def test_the_objectives_of_the_cards(tmp_path: Path) -> None:
 
 
 def test_the_averages_of_the_cards(tmp_path: Path) -> None:
-    """Only the model is another one; each average has its card."""
-    run = trainer(bert(), tmp_path)
-    names = {"model": run.model, "args": run.args, "train": run.train_dataset}
     (code,) = _blocks("python", WEIGHTS_PAGE)
-    exec(code, names)
-    assert names["average"].weights
-    by_name, with_options = _blocks("yaml", WEIGHTS_PAGE)
-    for block in (by_name, with_options):
-        path = write_config(tmp_path / "config.yaml", **yaml.safe_load(block))
-        assert load_config(path).average is not None
-    for name in AVERAGES:
-        assert f"| `{name}` |" in WEIGHTS_PAGE
+    model = BertForSequenceClassification(bert_config())
+    args = TrainingArguments(str(tmp_path), max_steps=4, use_cpu=True, disable_tqdm=True)
+    shown: dict[str, Any] = {"model": model, "args": args, "train": examples(model)}
+    exec(code, shown)
+    assert shown["average"].weights
+    assert shown["average"].choose(model, iter((0.0, 1.0)).__next__)
+    for text in _blocks("yaml", WEIGHTS_PAGE):
+        config = yaml.safe_load(text)
+        phases = FreezingSchedule.from_config(config.get("schedule", {"name": "full"})).phases
+        check_average(Average.from_config(config["average"]), None, phases)
+    for name, kind in AVERAGES.items():
+        options = ", ".join(f"`{key}` {each.default:g}" for key, each in kind.options.items())
+        assert re.search(rf"^\| `{name}` \| [^|]+ \| {options} \|", WEIGHTS_PAGE, re.MULTILINE)
 
 
 def test_every_command_named_exists() -> None:
