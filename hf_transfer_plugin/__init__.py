@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from hf_transfer_plugin.callbacks.objective import ObjectiveCallback
     from hf_transfer_plugin.callbacks.prefix_caching import PrefixCache, PrefixUse, prefix_cache
     from hf_transfer_plugin.callbacks.rank_budget import RankBudgetCallback
+    from hf_transfer_plugin.callbacks.weight_average import WeightAverageCallback
     from hf_transfer_plugin.command_session import session
     from hf_transfer_plugin.config import RunConfig, load_config
     from hf_transfer_plugin.data import load_data
@@ -40,8 +41,10 @@ if TYPE_CHECKING:
     from hf_transfer_plugin.processes import require_processes
     from hf_transfer_plugin.records import (
         Adapter,
+        Average,
         Candidate,
         Choice,
+        ChosenWeights,
         ClassVerdict,
         DataSpec,
         DataSummary,
@@ -71,8 +74,10 @@ __all__ = [
     "Adapter",
     "Against",
     "Alarm",
+    "Average",
     "Candidate",
     "Choice",
+    "ChosenWeights",
     "ClassVerdict",
     "DataSpec",
     "DataSummary",
@@ -106,6 +111,7 @@ __all__ = [
     "Stop",
     "TransferError",
     "Verdict",
+    "WeightAverageCallback",
     "__version__",
     "anytime_interval",
     "apply_adapter",
@@ -146,6 +152,7 @@ _HOMES = {
     "callbacks.objective": ("ObjectiveCallback",),
     "callbacks.prefix_caching": ("PrefixCache", "PrefixUse", "prefix_cache"),
     "callbacks.rank_budget": ("RankBudgetCallback",),
+    "callbacks.weight_average": ("WeightAverageCallback",),
     "config": ("RunConfig", "load_config"),
     "data": ("load_data",),
     "decide.candidates": ("judge_all",),
@@ -164,8 +171,10 @@ _HOMES = {
     "processes": ("require_processes",),
     "records": (
         "Adapter",
+        "Average",
         "Candidate",
         "Choice",
+        "ChosenWeights",
         "ClassVerdict",
         "DataSpec",
         "DataSummary",

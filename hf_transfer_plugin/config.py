@@ -12,6 +12,7 @@ import yaml
 from hf_transfer_plugin.adapt.schedules import FreezingSchedule
 from hf_transfer_plugin.adapter_records import Adapter
 from hf_transfer_plugin.alarms import Watch
+from hf_transfer_plugin.average_records import Average
 from hf_transfer_plugin.config_values import check_source, check_values, require
 from hf_transfer_plugin.decide.controls import DEFAULT_CONTROLS, controls
 from hf_transfer_plugin.errors import ConfigError, RecordError, did_you_mean
@@ -26,7 +27,11 @@ _KEYS = "a YAML file with the keys of a run, such as task, data, checkpoint, sch
 
 _DATA = ("data", "source_data")
 # Keys whose value may be a name alone.
-_NAMED: Mapping[str, type[Adapter] | type[Objective]] = {"adapter": Adapter, "objective": Objective}
+_NAMED: Mapping[str, type[Adapter] | type[Objective] | type[Average]] = {
+    "adapter": Adapter,
+    "objective": Objective,
+    "average": Average,
+}
 
 # Keys whose list of one may be written without brackets.
 _LISTS = (
@@ -53,6 +58,7 @@ class RunConfig(Record):
         schedule: `{name: lp_ft, fraction: 0.3}` or `{phases: [...]}`.
         adapter: `lora`, or `{name: lora, r: 8, keep: merged}`; see `Adapter`.
         objective: `l2sp`, or `{name: l2sp, alpha: 0.1}`; see `Objective`.
+        average: `wise_ft`, `ema`, `soup`, or `{name: soup, members: 4}`; see `Average`.
         training: keyword arguments of `transformers.TrainingArguments`.
         batch_size: examples per optimizer step, over all processes.
         learning_rates: grid for the transfer; validation chooses.
@@ -97,6 +103,7 @@ class RunConfig(Record):
     schedule: Mapping[str, Any] = field(default_factory=lambda: {"name": "full"})
     adapter: Adapter | None = None
     objective: Objective | None = None
+    average: Average | None = None
     training: Mapping[str, Any] = field(default_factory=dict)
     batch_size: int = 32
     learning_rates: tuple[float, ...] = ()
@@ -139,6 +146,7 @@ class RunConfig(Record):
             schedule=FreezingSchedule.from_config(self.schedule).phases,
             adapter=self.adapter,
             objective=self.objective,
+            average=self.average,
             training=dict(self.training),
             batch_size=self.batch_size,
             learning_rates=self.learning_rates,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hf_transfer_plugin.adapt.adapter_checks import check_adapter
+from hf_transfer_plugin.adapt.average_checks import check_average
 from hf_transfer_plugin.adapt.objective_checks import check_objective_of_plan
 from hf_transfer_plugin.adapt.schedule_state import ScheduleState
 from hf_transfer_plugin.adapt.schedules import FreezingSchedule
@@ -93,6 +94,7 @@ def _explain_plan(plan: Plan, train_examples: int | None, frozen: tuple[str, boo
 
             check_adapter(plan, model.config)
             model = apply_adapter(model, plan.adapter)
+    check_average(plan.average, plan.adapter, plan.schedule, model)
     training = dict(plan.training)
     if plan.learning_rates:
         training["learning_rate"] = max(plan.learning_rates)
@@ -102,11 +104,20 @@ def _explain_plan(plan: Plan, train_examples: int | None, frozen: tuple[str, boo
     work = _work(model, plan.data.max_length, plan.data.image_size)
     told = _explain_model(plan.checkpoint, model, schedule, settings, per_epoch, work, frozen)
     told = _with_objective(told, plan, work)
+    return replace(told, findings=(*told.findings, *_beside_the_phases(plan)))
+
+
+def _beside_the_phases(plan: Plan) -> Iterator[str]:
+    """Say what adapter and average of a plan do that the table of phases does not show."""
     ratio = plan.adapter.lora_plus if plan.adapter is not None else None
-    if ratio is None:
-        return told
-    words = f"LoRA+: the B matrices of the adapter train at {ratio:g} times the rates above"
-    return replace(told, findings=(*told.findings, words))
+    if ratio is not None:
+        yield f"LoRA+: the B matrices of the adapter train at {ratio:g} times the rates above"
+    average = plan.average
+    if average is not None:
+        yield (
+            f"average {average.described}: {average.kind.holds}; validation chooses between "
+            f"average and plain weights; costs {average.cost}"
+        )
 
 
 def _with_objective(told: Explanation, plan: Plan, work: StepWork) -> Explanation:

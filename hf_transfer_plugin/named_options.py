@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
 
 from hf_transfer_plugin.errors import ConfigError, did_you_mean
 
-__all__ = ["check_option", "kind_named", "named_options"]
+__all__ = ["check_number", "check_option", "kind_named", "named_options"]
 
 _Kind = TypeVar("_Kind")
 
@@ -87,3 +88,38 @@ def check_option(
             expected="one of " + ", ".join((*known, *also)),
             action="correct or remove it",
         )
+
+
+def check_number(
+    what: str,
+    name: str,
+    key: str,
+    value: Any,
+    low: float,
+    high: float = math.inf,
+    *,
+    is_count: bool = False,
+) -> None:
+    """Raise a ConfigError for the value of an option that is no finite number in its range.
+
+    Args:
+        what: is named, such as "adapter".
+        name: of it.
+        key: the option.
+        value: as it was written.
+        low: the least value.
+        high: the largest value.
+        is_count: whole numbers alone.
+    """
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if number and math.isfinite(value) and low <= value <= high:
+        if not is_count or type(value) is int:
+            return
+    end = f"to {high:g}" if math.isfinite(high) else "up"
+    text = isinstance(value, str)
+    raise ConfigError(
+        arrived=f"{what} {name} with {key}: {value!r}",
+        expected=f"a{' whole' if is_count else ''} number from {low:g} {end}",
+        action=f"correct {key}"
+        + (", without quotes (YAML reads 1e-3 as text: write 1.0e-3)" if text else ""),
+    )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from hf_transfer_plugin.errors import ConfigError
-from hf_transfer_plugin.named_options import check_option, kind_named, named_options
+from hf_transfer_plugin.named_options import (
+    check_number,
+    check_option,
+    kind_named,
+    named_options,
+)
 from hf_transfer_plugin.objective_kinds import OBJECTIVES, ObjectiveKind
 from hf_transfer_plugin.serialization import Record
 
@@ -71,19 +74,7 @@ class Objective(Record):
         known = self.kind.options
         for key, value in self.options.items():
             check_option("objective", self.name, key, known)
-            self._check_number(key, value, is_count=isinstance(known[key], int))
+            is_count = isinstance(known[key], int)
+            low = 1 if is_count else 0
+            check_number("objective", self.name, key, value, low, is_count=is_count)
         return self
-
-    def _check_number(self, key: str, value: Any, *, is_count: bool) -> None:
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        fits = number and math.isfinite(value) and value >= 0
-        if is_count:
-            fits = type(value) is int and value >= 1
-        if not fits:
-            text = isinstance(value, str)
-            raise ConfigError(
-                arrived=f"objective {self.name} with {key}: {value!r}",
-                expected="a whole number from 1 up" if is_count else "a number from 0 up",
-                action=f"correct {key}"
-                + (", without quotes (YAML reads 1e-3 as text: write 1.0e-3)" if text else ""),
-            )

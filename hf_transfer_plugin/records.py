@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from hf_transfer_plugin.adapter_records import Adapter
 from hf_transfer_plugin.alarms import Alarm, Watch
+from hf_transfer_plugin.average_records import Average, ChosenWeights
 from hf_transfer_plugin.data_records import DataSpec, DataSummary, Task
 from hf_transfer_plugin.objective_records import Objective
 from hf_transfer_plugin.phases import Choice, Phase, Transition
@@ -22,8 +23,10 @@ from hf_transfer_plugin.verdict_records import ClassVerdict, HiddenHarm, Outcome
 __all__ = [
     "Adapter",
     "Alarm",
+    "Average",
     "Candidate",
     "Choice",
+    "ChosenWeights",
     "ClassVerdict",
     "CurvePoint",
     "DataSpec",
@@ -58,6 +61,7 @@ class Plan(Record):
         schedule: phases of the freezing schedule, first to last.
         adapter: new parameters on a frozen network; None trains the network itself.
         objective: a loss term beside that of the task; None: the task alone.
+        average: an average of weights, kept where validation finds it better; None: none is made.
         training: keyword arguments of `transformers.TrainingArguments`.
         batch_size: examples per optimizer step, over all processes and accumulation steps.
         learning_rates: grid tried with the first seed; validation chooses. Empty: the rate in
@@ -81,6 +85,7 @@ class Plan(Record):
     schedule: tuple[Phase, ...] = (Phase(train=("*",)),)
     adapter: Adapter | None = None
     objective: Objective | None = None
+    average: Average | None = None
     training: Mapping[str, Any] = field(default_factory=dict)
     batch_size: int = 32
     learning_rates: tuple[float, ...] = ()
@@ -117,13 +122,14 @@ class SeedResult(Record):
 
     Attributes:
         learning_rate: peak rate (0 for a baseline).
-        steps: optimizer steps.
-        test, validation: metric name -> value at the end.
+        steps: optimizer steps; of a soup those of one member.
+        test, validation: metric name -> value at the end, with the weights that were chosen.
         curve: one point an epoch (empty for a baseline).
         predictions: predicted class of each test example.
         confidences: probability of the predicted class of each test example.
-        wall_seconds: training and its evaluations.
+        wall_seconds: training and its evaluations; of a soup those of all members.
         alarms: what was noticed while it trained, first to last.
+        weights: which weights validation chose; None in a plan without an average.
     """
 
     seed: int
@@ -136,6 +142,7 @@ class SeedResult(Record):
     confidences: tuple[float, ...]
     wall_seconds: float
     alarms: tuple[Alarm, ...] = ()
+    weights: ChosenWeights | None = None
 
 
 @dataclass(frozen=True)

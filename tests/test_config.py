@@ -10,7 +10,7 @@ import pytest
 from hf_transfer_plugin import DataSpec, load_config
 from hf_transfer_plugin.config import RunConfig
 from hf_transfer_plugin.errors import ConfigError
-from hf_transfer_plugin.records import Adapter, Objective
+from hf_transfer_plugin.records import Adapter, Average, Objective
 from tests.tiny_runs import text_checkpoint, write_config, write_text_folder
 
 
@@ -67,12 +67,19 @@ READ: dict[str, tuple[dict[str, Any], list[str], str, Any]] = {
         "objective",
         Objective("bss", {"k": 2}),
     ),
+    "an average by name": ({"average": "ema"}, [], "average", Average("ema")),
+    "an option of an average": (
+        {"average": "soup"},
+        ["average.members=4"],
+        "average",
+        Average("soup", {"members": 4}),
+    ),
     "last override": ({}, ["batch_size=8", "batch_size=16"], "batch_size", 16),
 }
 
 
 def test_the_table_is_whole() -> None:
-    assert len(READ) == 27
+    assert len(READ) == 29
 
 
 @pytest.mark.parametrize("name", READ)
@@ -130,5 +137,6 @@ def test_a_config_is_kept_as_it_was_read() -> None:
     keys = {"schedule": {"name": "lp_ft", "fraction": 0.3}, "candidates": ["a/b"], "processes": 1}
     keys["adapter"] = {"name": "dora", "r": 4, "lora_plus": 16}
     keys["objective"] = {"name": "delta", "alpha": 0.1}
+    keys["average"] = {"name": "wise_ft", "steps": 5}
     config = load_config(write_config(Path("c.yaml"), **keys))
     assert RunConfig.load(config.save("config.json")) == config

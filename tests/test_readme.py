@@ -13,14 +13,17 @@ from transformers import BertForSequenceClassification, TrainingArguments
 
 from hf_transfer_plugin import (
     Adapter,
+    Average,
     FreezingSchedule,
     NegativeTransferCallback,
     Objective,
     load_config,
 )
+from hf_transfer_plugin.adapt.average_checks import check_average
 from hf_transfer_plugin.adapt.named_schedules import NAMES
 from hf_transfer_plugin.adapter_kinds import KINDS
 from hf_transfer_plugin.alarms import AlarmAction, AlarmKind
+from hf_transfer_plugin.average_kinds import AVERAGES
 from hf_transfer_plugin.cli import app
 from hf_transfer_plugin.objective_kinds import OBJECTIVES
 from tests.callbacks.tiny import bert_config, examples, tensors
@@ -28,6 +31,7 @@ from tests.callbacks.tiny import bert_config, examples, tensors
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 OBJECTIVES_PAGE = (ROOT / "docs" / "objectives.md").read_text(encoding="utf-8")
+WEIGHTS_PAGE = (ROOT / "docs" / "weights.md").read_text(encoding="utf-8")
 ADAPTERS = (ROOT / "docs" / "adapters.md").read_text(encoding="utf-8")
 EMBEDDINGS = (ROOT / "docs" / "embeddings.md").read_text(encoding="utf-8")
 PREFIX = (ROOT / "docs" / "prefix.md").read_text(encoding="utf-8")
@@ -160,6 +164,23 @@ def test_word_vectors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     exec(alone, shown)
     logits = shown["model"](**shown["tokenizer"]("a text", return_tensors="pt")).logits[0]
     assert torch.allclose(shown["logits"], logits)
+
+
+def test_the_averages_of_the_cards(tmp_path: Path) -> None:
+    (code,) = _blocks("python", WEIGHTS_PAGE)
+    model = BertForSequenceClassification(bert_config())
+    args = TrainingArguments(str(tmp_path), max_steps=4, use_cpu=True, disable_tqdm=True)
+    shown: dict[str, Any] = {"model": model, "args": args, "train": examples(model)}
+    exec(code, shown)
+    assert shown["average"].weights
+    assert shown["average"].choose(model, iter((0.0, 1.0)).__next__)
+    for text in _blocks("yaml", WEIGHTS_PAGE):
+        config = yaml.safe_load(text)
+        phases = FreezingSchedule.from_config(config.get("schedule", {"name": "full"})).phases
+        check_average(Average.from_config(config["average"]), None, phases)
+    for name, kind in AVERAGES.items():
+        options = ", ".join(f"`{key}` {each.default:g}" for key, each in kind.options.items())
+        assert re.search(rf"^\| `{name}` \| [^|]+ \| {options} \|", WEIGHTS_PAGE, re.MULTILINE)
 
 
 def test_every_command_named_exists() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from hf_transfer_plugin.errors import CheckpointError
@@ -10,7 +10,7 @@ from hf_transfer_plugin.errors import CheckpointError
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["greedy_soup", "interpolated", "mean_weights"]
+__all__ = ["between", "greedy_soup", "interpolated", "line", "mean_weights"]
 
 _Member = TypeVar("_Member", bound=Hashable)
 Weights = Mapping[str, "Tensor"]
@@ -33,13 +33,30 @@ def interpolated(start: Weights, end: Weights, alpha: float) -> dict[str, Tensor
     References:
         Wortsman et al., "Robust fine-tuning of zero-shot models" (2022).
     """
+    import torch
+
     _check_alike([start, end])
     return {
-        name: tensor + (alpha - 1.0) * (tensor - start[name])
-        if tensor.is_floating_point()
-        else tensor
+        name: torch.lerp(start[name], tensor, alpha) if tensor.is_floating_point() else tensor
         for name, tensor in end.items()
     }
+
+
+def between(steps: int) -> tuple[float, ...]:
+    """Return what divides a line into equal steps, without its ends: 10 gives 0.1 ... 0.9."""
+    return tuple(step / steps for step in range(1, steps))
+
+
+def line(
+    start: Weights, end: Weights, alphas: Sequence[float]
+) -> Iterator[tuple[float, dict[str, Tensor]]]:
+    """Walk the line from start to end; yields each alpha with the weights there.
+
+    Raises:
+        CheckpointError: for weights of two architectures.
+    """
+    for alpha in alphas:
+        yield alpha, interpolated(start, end, alpha)
 
 
 def mean_weights(members: Sequence[Weights]) -> dict[str, Tensor]:
@@ -66,13 +83,17 @@ def mean_weights(members: Sequence[Weights]) -> dict[str, Tensor]:
 
 
 def greedy_soup(
-    alone: Mapping[_Member, float], together: Callable[[Sequence[_Member]], float]
+    alone: Mapping[_Member, float],
+    together: Callable[[Sequence[_Member]], float],
+    *,
+    strict: bool = False,
 ) -> tuple[tuple[_Member, ...], float]:
     """Choose members of an average: the best one, then each that does not make it worse.
 
     Args:
         alone: member -> validation metric of it alone (higher is better).
         together: members -> validation metric of their average.
+        strict: keep a member only if the average is better with it; the paper keeps it on a tie.
 
     Returns:
         The members that stay, and the validation metric of their average.
@@ -85,7 +106,7 @@ def greedy_soup(
     reached = alone[first]
     for member in others:
         tried = together((*kept, member))
-        if tried >= reached:
+        if tried > reached or (tried == reached and not strict):
             kept, reached = (*kept, member), tried
     return kept, reached
 

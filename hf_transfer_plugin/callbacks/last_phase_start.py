@@ -9,6 +9,7 @@ from transformers import PreTrainedModel, TrainerCallback, TrainerControl, Train
 from transformers.training_args import TrainingArguments
 
 from hf_transfer_plugin.callbacks.freezing import FreezingCallback
+from hf_transfer_plugin.callbacks.learned_weights import copied
 
 __all__ = ["LastPhaseStart"]
 
@@ -38,5 +39,4 @@ class LastPhaseStart(TrainerCallback):
         """Copy the weights, once; the freezing callback, first in the list, knows the phase."""
         last = len(self.freezing.schedule.phases) - 1
         if not self.weights and self.freezing.transitions[-1].phase == last:
-            held = self.model.state_dict()
-            self.weights = {name: tensor.detach().cpu().clone() for name, tensor in held.items()}
+            self.weights = copied(self.model.state_dict())

@@ -16,7 +16,7 @@ from hf_transfer_plugin.decide.rates import (
     rates_around,
 )
 from hf_transfer_plugin.errors import ConfigError, did_you_mean
-from hf_transfer_plugin.records import Phase, Plan
+from hf_transfer_plugin.records import Average, Phase, Plan
 
 __all__ = ["CONTROLS", "DEFAULT_CONTROLS", "PERMUTED_SOURCE", "controls"]
 
@@ -47,7 +47,8 @@ def controls(
     over-reported. "permuted-source" has the plan's own rates: with a grid of three in the plan,
     those of both are tuned. It alone has the adapter and the objective of the plan: an
     adapter on random weights that never train would lose to anything, and an objective has no
-    source to hold them to.
+    source to hold them to. What validation gains by an average of weights, the controls that train
+    a network gain too; they have no start to go back to, so all but "permuted-source" drop WiSE-FT.
 
     Args:
         plan: the transfer, from a pretrained checkpoint.
@@ -89,6 +90,7 @@ def _from_scratch(plan: Plan, given: Rates) -> Plan:
         watch=_watch(plan),
         adapter=None,
         objective=None,
+        average=_average(plan),
         learning_rates=given or own or rates_around(own_rates(plan), FULL_FACTORS),
     )
 
@@ -101,6 +103,7 @@ def _frozen_probe(plan: Plan, given: Rates) -> Plan:
         watch=_watch(plan),
         adapter=None,
         objective=None,
+        average=_average(plan),
         learning_rates=given or rates_around(own_rates(plan), HEAD_FACTORS),
     )
 
@@ -118,6 +121,11 @@ def _permuted_source(plan: Plan, _: Rates) -> Plan:
 def _watch(plan: Plan) -> Watch:
     """Return what an alarm does to a control, which is never rescued."""
     return "rollback" if plan.watch == "rescue" else plan.watch
+
+
+def _average(plan: Plan) -> Average | None:
+    """Return the average of a control of one phase, which began with no trained head."""
+    return None if plan.average is None or plan.average.kind.needs_start else plan.average
 
 
 def _linear(plan: Plan, _: Rates) -> Plan:

@@ -1,4 +1,7 @@
-"""The plans that rungs train: LP-FT, an adapter alone and the frozen probe."""
+"""The plans that rungs train: LP-FT, an adapter alone and the frozen probe.
+
+None takes the average of the transfer: averages are rungs of their own.
+"""
 
 from __future__ import annotations
 
@@ -54,13 +57,14 @@ def lp_ft_plan(plan: Plan) -> Plan:
         Out-of-Distribution" (2022).
     """
     if is_lp_ft(plan):
-        return replace(plan, name="lp-ft")
+        return replace(plan, name="lp-ft", average=None)
     factors = tuple(HEAD_TIMES * factor for factor in FULL_FACTORS)
     return replace(
         plan,
         name="lp-ft",
         schedule=FreezingSchedule.lp_ft(fraction=0.3, rate=1.0 / HEAD_TIMES).phases,
         adapter=None,
+        average=None,
         learning_rates=rates_around(own_rates(plan), PROBE_FACTORS if is_probe(plan) else factors),
     )
 
@@ -80,6 +84,7 @@ def adapter_plan(plan: Plan) -> Plan:
         name="adapter-only",
         schedule=_EVERYTHING,
         adapter=_LORA,
+        average=None,
         learning_rates=rates_around(own_rates(plan), FULL_FACTORS if plan.adapter else factors),
     )
 
@@ -87,4 +92,4 @@ def adapter_plan(plan: Plan) -> Plan:
 def probe_plan(plan: Plan) -> Plan:
     """Return the plan in which only the head trains, with a grid of rates."""
     (probe,) = controls(plan, ("frozen-probe",))
-    return probe
+    return replace(probe, average=None)

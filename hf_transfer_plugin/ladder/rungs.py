@@ -8,7 +8,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from hf_transfer_plugin.adapt.weight_averages import greedy_soup, interpolated, mean_weights
+from hf_transfer_plugin.adapt.weight_averages import (
+    between,
+    greedy_soup,
+    interpolated,
+    line,
+    mean_weights,
+)
 from hf_transfer_plugin.data import TargetData
 from hf_transfer_plugin.decide.gate import jackknife_scores
 from hf_transfer_plugin.decide.rates import ENOUGH_RATES
@@ -31,7 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["ALPHAS", "RUNGS", "Ground", "Tried"]
 
 #: The ends of the line, 0 and 1, are rungs of their own: the probed head, and LP-FT.
-ALPHAS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+ALPHAS = between(10)
 
 
 @dataclass(frozen=True)
@@ -99,9 +105,8 @@ def _wise_ft(ground: Ground) -> Tried | str:
     found = {alpha: list[dict[str, float]]() for alpha in ALPHAS}
     for each in seeds:
         start, end = ends.models.weights(each.seed, start=True), ends.weights(each.seed)
-        for alpha, metrics in found.items():
-            weights = interpolated(start, end, alpha)
-            metrics.append(ends.models.answers(weights, "validation").metrics)
+        for alpha, weights in line(start, end, ALPHAS):
+            found[alpha].append(ends.models.answers(weights, "validation").metrics)
     # One alpha for all seeds: one for each would follow the noise of a validation split.
     best = max(ALPHAS, key=lambda alpha: sum(each[metric] for each in found[alpha]))
 

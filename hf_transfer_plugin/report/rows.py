@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from hf_transfer_plugin.records import Report, RunResult
+from hf_transfer_plugin.report.average_words import average_sentences
 from hf_transfer_plugin.report.evidence import (
     kept_seed,
     spread,
@@ -115,9 +116,10 @@ def data_cells(report: Report) -> Cells:
 
 
 def seed_cells(report: Report) -> Cells:
-    """Return one row for each training run."""
+    """Return one row for each training run; with an average, which weights were chosen."""
     rows: Rows = []
     metric = report.verdict.metric
+    averaged = any(seed.weights for result in report.results for seed in result.seeds)
     for result in report.results:
         for seed in result.seeds:
             rows.append(
@@ -129,17 +131,20 @@ def seed_cells(report: Report) -> Cells:
                     percent(seed.validation.get(metric, math.nan)),
                     percent(seed.test.get(metric, math.nan)),
                     number(seed.wall_seconds, 1),
+                    *((seed.weights.chosen if seed.weights else "–",) if averaged else ()),
                 )
             )
+    head = ("Plan", "Seed", "Learning rate", "Steps", "Validation", "Test", "Seconds")
     return Cells(
         f"Every run; validation and test are {metric_name(metric)}.",
-        ("Plan", "Seed", "Learning rate", "Steps", "Validation", "Test", "Seconds"),
+        (*head, "Weights") if averaged else head,
         rows,
+        text_columns=(len(head),) if averaged else (),
     )
 
 
 def how_sentences(report: Report) -> list[str]:
-    """Return HOW in plain words: schedule, objective, share of weights, learning rate."""
+    """Return HOW in plain words: schedule, objective, average, share of weights, rate."""
     transfer = report.transfer
     sentences = schedule_words(transfer.plan.schedule)
     if transfer.plan.adapter is not None:
@@ -151,6 +156,7 @@ def how_sentences(report: Report) -> list[str]:
             f"The loss has a term beside that of the task, {objective.described}: "
             f"{objective.kind.holds}."
         )
+    sentences += average_sentences(report)
     if transfer.parameters:
         share = transfer.trainable_parameters / transfer.parameters
         sentences.append(

@@ -148,38 +148,44 @@ def _train_seeds(
     checkpoint, prepared = prepare(plan, data, ROLES if places.test else ("train", "validation"))
     keep_start = places.seeds_dir is not None
 
-    def attempt(seed: int, rate: float | None) -> Trained:
+    def attempt(plan: Plan, seed: int, rate: float | None) -> Trained:
         return train_once(plan, seed, rate, data, checkpoint, prepared, keep_start, against)
 
     for seed in plan.seeds[len(done.seeds) if done else 0 :]:
         if done is None and plan.learning_rates:
-            trained, grid = _best_of_grid(plan, partial(attempt, seed))
+            trained, grid = _best_of_grid(plan, partial(attempt, seed=seed))
         else:
             grid = dict(done.grid) if done else {}
-            trained = attempt(seed, done.seeds[0].learning_rate if done else None)
+            trained = attempt(plan, seed, done.seeds[0].learning_rate if done else None)
         done = _extended(plan, data, done, trained, grid)
         places.keep(trained, best=done.best_seed == seed)
         _store(done, places.results)
         role = "test" if places.test else "validation"
         score = getattr(trained.result, role)[plan.metric]
-        _log.info("%s: seed %d, %s %s %.4f", plan.name, seed, role, plan.metric, score)
+        chosen = trained.result.weights
+        with_ = f", weights: {chosen.chosen}" if chosen is not None else ""
+        _log.info("%s: seed %d, %s %s %.4f%s", plan.name, seed, role, plan.metric, score, with_)
     assert done is not None
     return done
 
 
-def _best_of_grid(
-    plan: Plan, attempt: Callable[[float], Trained]
-) -> tuple[Trained, dict[str, float]]:
-    """Try each rate and keep the one with the best validation; two models are held at most."""
+def _best_of_grid(plan: Plan, attempt: Callable[..., Trained]) -> tuple[Trained, dict[str, float]]:
+    """Try each rate and keep the one with the best validation; two models are held at most.
+
+    A soup, which trains several times, is cooked at the best rate of a single training alone.
+    """
     grid: dict[str, float] = {}
     best = None
+    several = plan.average is not None and plan.average.kind.more_trainings
+    cooks = several and len(plan.learning_rates) > 1
+    tried = replace(plan, average=None) if cooks else plan
     for rate in plan.learning_rates:
-        trained = attempt(rate)
+        trained = attempt(tried, rate=rate)
         grid[f"{rate:g}"] = trained.result.validation[plan.metric]
         if best is None or grid[f"{rate:g}"] > best.result.validation[plan.metric]:
             best = trained
     assert best is not None
-    return best, grid
+    return (attempt(plan, rate=best.result.learning_rate) if cooks else best), grid
 
 
 def _extended(

@@ -5,18 +5,17 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from transformers import EvalPrediction, PrinterCallback, Trainer, set_seed
+from transformers import PrinterCallback, Trainer, set_seed
 
+from hf_transfer_plugin.adapt.average_checks import check_average
 from hf_transfer_plugin.adapt.schedules import FreezingSchedule
-from hf_transfer_plugin.alarms import GOES_BACK, Alarm
 from hf_transfer_plugin.callbacks.freezing import FreezingCallback
 from hf_transfer_plugin.callbacks.last_phase_start import LastPhaseStart
 from hf_transfer_plugin.callbacks.objective import ObjectiveCallback
@@ -26,9 +25,8 @@ from hf_transfer_plugin.checkpoints import Checkpoint, without_bars
 from hf_transfer_plugin.data import Prepared, TargetData
 from hf_transfer_plugin.data import prepare as prepare_data
 from hf_transfer_plugin.data.splitting import ROLES
-from hf_transfer_plugin.metrics import METRICS, classification_metrics
 from hf_transfer_plugin.processes import of_first, wait_for_all
-from hf_transfer_plugin.records import CurvePoint, Plan, SeedResult, Transition
+from hf_transfer_plugin.records import Plan, SeedResult, Transition
 from hf_transfer_plugin.terminal import progress
 from hf_transfer_plugin.train.adapting import (
     adapted,
@@ -39,8 +37,14 @@ from hf_transfer_plugin.train.adapting import (
     save_weights,
 )
 from hf_transfer_plugin.train.against import Against
-from hf_transfer_plugin.train.answers import Answers
 from hf_transfer_plugin.train.arguments import training_arguments
+from hf_transfer_plugin.train.averaging import (
+    Fitted,
+    choose_weights,
+    moving_average,
+    soup_members,
+)
+from hf_transfer_plugin.train.reached import curve_of, metrics_of, plain_metrics, seed_result
 from hf_transfer_plugin.train.watching import watching
 
 __all__ = ["Trained", "prepare", "train_once"]
@@ -106,51 +110,23 @@ def train_once(
         against: what the watch holds the run against.
     """
     start = time.perf_counter()
-    set_seed(seed)
-    model = checkpoint.classifier(
-        plan.task,
-        data.class_names,
-        weights=plan.weights,
-        image_size=plan.data.image_size,
-        pad_token_id=getattr(prepared.processor, "pad_token_id", None),
+    setting = _Setting(data, checkpoint, prepared)
+    needs_start = plan.average is not None and plan.average.kind.needs_start
+    fitted = _fit(plan, seed, learning_rate, setting, keep_start or needs_start, against)
+    trainer = fitted.trainer
+    model: Any = fitted.model
+    curve = curve_of(plan, trainer.state.log_history)
+    validation, weights = fitted.validation, None
+    if plan.average is not None:
+        members = partial(_members, plan, seed, trainer.args.learning_rate, setting)
+        validation, weights = choose_weights(plan, fitted, members)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    size = adapter_bytes(plan, model)
+    merge(plan, model)
+    result = seed_result(
+        plan, seed, trainer, prepared, validation, curve, fitted.alarms, weights, start
     )
-    reads_weights = plan.adapter is not None and plan.adapter.kind.reads_weights
-    if plan.task == "image-classification" and not reads_weights:
-        model.to(memory_format=torch.channels_last)  # type: ignore[call-arg]
-    model = adapted(plan, model)
-    freezing = FreezingCallback(FreezingSchedule(plan.schedule))
-    last_phase = LastPhaseStart(model, freezing) if keep_start else None
-    with _scratch() as scratch:
-        args = training_arguments(plan, seed, learning_rate, scratch)
-        watch = watching(plan, args, against or Against())
-        trainer = Trainer(
-            model=model,
-            args=args,
-            train_dataset=prepared.splits["train"],
-            eval_dataset=prepared.splits["validation"],
-            data_collator=prepared.collate,
-            compute_metrics=_metrics,
-            callbacks=[
-                freezing,
-                *watch,
-                *([last_phase] if last_phase else []),
-                *adapter_callbacks(plan),
-                *([ObjectiveCallback(plan.objective)] if plan.objective else []),
-            ],
-            optimizer_cls_and_kwargs=optimizer_of(plan, args),
-        )
-        trainer.remove_callback(PrinterCallback)
-        cached = prefix_cache(trainer) if plan.prefix_cache else None
-        with progress(f"{plan.name}, seed {seed}") as move:
-            trainer.add_callback(ProgressBarCallback(move, plan.metric))
-            trainer.train()
-        parameters = sum(parameter.numel() for parameter in model.parameters())
-        size = adapter_bytes(plan, model)
-        merge(plan, model)
-        alarms = tuple(alarm for each in watch for alarm in each.alarms)
-        result = _result(plan, seed, trainer, prepared, start, alarms)
-        if cached is not None:
-            cached.remove()
+    fitted.close()
 
     def save(folder: Path, weights: dict[str, torch.Tensor] | None = None) -> None:
         model.to(memory_format=torch.contiguous_format)
@@ -160,15 +136,104 @@ def train_once(
 
     return Trained(
         result=result,
-        trainable_parameters=freezing.trainable_parameters,
+        trainable_parameters=fitted.freezing.trainable_parameters,
         parameters=parameters,
-        groups=freezing.group_names,
-        transitions=tuple(freezing.transitions),
+        groups=fitted.freezing.group_names,
+        transitions=tuple(fitted.freezing.transitions),
         save=save,
-        save_start=partial(save, weights=last_phase.weights) if last_phase else None,
+        save_start=partial(save, weights=fitted.start) if keep_start else None,
         adapter_bytes=size,
         model_type=model.config.model_type,
     )
+
+
+@dataclass(frozen=True)
+class _Setting:
+    """What all trainings of a plan have in common."""
+
+    data: TargetData
+    checkpoint: Checkpoint
+    prepared: Prepared
+
+
+def _fit(
+    plan: Plan,
+    seed: int,
+    learning_rate: float | None,
+    setting: _Setting,
+    keep_start: bool = False,
+    against: Against | None = None,
+    order: int | None = None,
+) -> Fitted:
+    """Train a model; `order` decides rows and dropout in place of the seed, never the head."""
+    checkpoint, prepared = setting.checkpoint, setting.prepared
+    set_seed(seed)
+    model = checkpoint.classifier(
+        plan.task,
+        setting.data.class_names,
+        weights=plan.weights,
+        image_size=plan.data.image_size,
+        pad_token_id=getattr(prepared.processor, "pad_token_id", None),
+    )
+    reads_weights = plan.adapter is not None and plan.adapter.kind.reads_weights
+    if plan.task == "image-classification" and not reads_weights:
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-arg]
+    model = adapted(plan, model)
+    check_average(plan.average, plan.adapter, plan.schedule, model)
+    freezing = FreezingCallback(FreezingSchedule(plan.schedule))
+    last_phase = LastPhaseStart(model, freezing) if keep_start else None
+    moving = moving_average(plan)
+    with _scratch() as scratch:
+        args = training_arguments(plan, seed if order is None else order, learning_rate, scratch)
+        watch = watching(plan, args, against or Against())
+        trainer = Trainer(
+            model=model,
+            args=args,
+            train_dataset=prepared.splits["train"],
+            eval_dataset=prepared.splits["validation"],
+            data_collator=prepared.collate,
+            compute_metrics=metrics_of,
+            callbacks=[
+                freezing,
+                *watch,
+                *([last_phase] if last_phase else []),
+                *([moving] if moving else []),
+                *adapter_callbacks(plan),
+                *([ObjectiveCallback(plan.objective)] if plan.objective else []),
+            ],
+            optimizer_cls_and_kwargs=optimizer_of(plan, args),
+        )
+        trainer.remove_callback(PrinterCallback)
+        undo = ExitStack()
+        if plan.prefix_cache:
+            undo.callback(prefix_cache(trainer).remove)
+        with progress(f"{plan.name}, seed {seed}") as move:
+            trainer.add_callback(ProgressBarCallback(move, plan.metric))
+            trainer.train()
+    alarms = tuple(alarm for each in watch for alarm in each.alarms)
+    return Fitted(
+        model=model,
+        trainer=trainer,
+        prepared=prepared,
+        freezing=freezing,
+        alarms=alarms,
+        validation=plain_metrics(trainer, prepared, alarms),
+        start=last_phase.weights if last_phase else {},
+        moving=moving.weights if moving else {},
+        close=undo.close,
+    )
+
+
+def _members(
+    plan: Plan, seed: int, learning_rate: float, setting: _Setting
+) -> Iterator[tuple[dict[str, torch.Tensor], float]]:
+    """Train the further members of a soup; yields weights, and the judged metric on validation."""
+    # One that goes wrong is left out of the soup, so nobody watches it.
+    alone = replace(plan, average=None, watch="off")
+    for order, factor in soup_members(plan, seed):
+        fitted = _fit(alone, seed, learning_rate * factor, setting, order=order)
+        fitted.close()
+        yield fitted.weights(), fitted.validation[plan.metric]
 
 
 @contextmanager
@@ -177,70 +242,3 @@ def _scratch() -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="hf-tl-") as own:
         yield of_first(own)
         wait_for_all()
-
-
-def _metrics(outputs: EvalPrediction) -> dict[str, float]:
-    labels = np.asarray(outputs.label_ids)
-    return classification_metrics(labels, _logits(outputs.predictions).argmax(-1))
-
-
-def _logits(predictions: Any) -> np.ndarray:
-    # Encoder-decoders also return hidden states; the logits come first.
-    return np.asarray(predictions[0] if isinstance(predictions, tuple) else predictions)
-
-
-def _result(
-    plan: Plan,
-    seed: int,
-    trainer: Trainer,
-    prepared: Prepared,
-    start: float,
-    alarms: tuple[Alarm, ...],
-) -> SeedResult:
-    tested = Answers()
-    if "test" in prepared.splits:
-        output = trainer.predict(prepared.splits["test"], metric_key_prefix="test")
-        tested = Answers.of(_logits(output.predictions), np.asarray(output.label_ids))
-    curve = _curve(plan, trainer.state.log_history)
-    final = _last_evaluation(trainer, alarms)
-    return SeedResult(
-        seed=seed,
-        learning_rate=float(trainer.args.learning_rate),
-        steps=trainer.state.global_step,
-        test=tested.metrics,
-        validation={name: float(final[f"eval_{name}"]) for name in METRICS},
-        curve=curve,
-        predictions=tested.predictions,
-        confidences=tested.confidences,
-        wall_seconds=time.perf_counter() - start,
-        alarms=alarms,
-    )
-
-
-def _last_evaluation(trainer: Trainer, alarms: tuple[Alarm, ...]) -> dict[str, float]:
-    """Return the metrics of the weights as they are now; measured anew only when they changed."""
-    back = {alarm.step for alarm in alarms if alarm.action in GOES_BACK}
-    for entry in reversed(trainer.state.log_history):
-        if "eval_loss" in entry:
-            fresh = entry["step"] == trainer.state.global_step not in back
-            if fresh and not trainer.args.load_best_model_at_end:
-                return entry
-            break
-    return trainer.evaluate()
-
-
-def _curve(plan: Plan, history: list[dict[str, float]]) -> tuple[CurvePoint, ...]:
-    points, loss = [], float("nan")
-    for entry in history:
-        loss = entry.get("loss", loss)
-        if "eval_loss" in entry:
-            points.append(
-                CurvePoint(
-                    step=int(entry["step"]),
-                    epoch=float(entry["epoch"]),
-                    train_loss=float(loss),
-                    validation_loss=float(entry["eval_loss"]),
-                    validation=float(entry[f"eval_{plan.metric}"]),
-                )
-            )
-    return tuple(points)

@@ -11,7 +11,7 @@ import torch
 
 from tests.callbacks.launching import launch
 from tests.callbacks.tiny import STEPS, changed
-from tests.callbacks.two_process_script import CASES, KILLED, PROCESSES, SAVED, train
+from tests.callbacks.two_process_script import AVERAGED, CASES, KILLED, PROCESSES, SAVED, train
 
 SCRIPT = Path(__file__).with_name("two_process_script.py")
 
@@ -84,13 +84,20 @@ def test_batchnorm_statistics_differ_only_where_they_train(whole: Results) -> No
         assert all(gap > 0 for gap in buffers[STEPS // 2 :])
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_both_processes_keep_one_average(name: str, whole: Results) -> None:
+    first, second = (results[name]["final"] for results in whole)
+    averaged = [key for key in first if key.startswith(AVERAGED)]
+    assert averaged and all(torch.equal(first[key], second[key]) for key in averaged)
+
+
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.like_one])
 def test_two_processes_end_as_one_with_the_doubled_batch(
     name: str, whole: Results, tmp_path: Path
 ) -> None:
     alone = train(CASES[name], tmp_path, 1)
     first, final = whole[0][name]["first"], whole[0][name]["final"]
-    assert max(float((final[key] - first[key]).abs().max()) for key in final) > 1e-2
+    assert max(float((final[key] - first[key]).abs().max()) for key in first) > 1e-2
     torch.testing.assert_close(final, alone, rtol=0, atol=1e-5)
 
 

@@ -22,12 +22,14 @@ from transformers import TrainerCallback
 from hf_transfer_plugin import require_processes
 from hf_transfer_plugin.adapt.schedules import FreezingSchedule
 from hf_transfer_plugin.callbacks.freezing import FreezingCallback
+from hf_transfer_plugin.callbacks.weight_average import WeightAverageCallback
 from hf_transfer_plugin.processes import end_processes
 from tests.callbacks.schedule_cases import PLATEAU
 from tests.callbacks.tiny import MODELS, Recorder, tensors, trainer
 
 PROCESSES = 2
 SAVED = (3, 6)  # never where a phase begins
+AVERAGED = "average of "
 
 Schedule = Callable[[], FreezingSchedule]
 
@@ -133,7 +135,7 @@ def build(case: Case) -> nn.Module:
 def train(
     case: Case, folder: Path, processes: int, *callbacks: TrainerCallback, resume: str | None = None
 ) -> dict[str, torch.Tensor]:
-    """Train a case on batches of 4 in all, and return the final weights."""
+    """Train a case on batches of 4 in all, and return the final weights and their average."""
     # Attention is blind to the bias of keys: its gradient is noise, which Adam with the default
     # epsilon would blow up to full steps, other ones on two processes than on one.
     defaults: dict[str, Any] = {
@@ -144,9 +146,11 @@ def train(
     }
     model = build(case)
     freezing = FreezingCallback(case.schedule())
-    run = trainer(model, folder, freezing, *callbacks, **(defaults | case.arguments))
+    average = WeightAverageCallback(decay=0.9)
+    run = trainer(model, folder, freezing, average, *callbacks, **(defaults | case.arguments))
     run.train(resume_from_checkpoint=resume)
-    return tensors(model)
+    averaged = {f"{AVERAGED}{name}": tensor for name, tensor in average.weights.items()}
+    return tensors(model) | averaged
 
 
 def _whole(folder: Path) -> dict[str, Any]:

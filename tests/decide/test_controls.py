@@ -6,7 +6,7 @@ import pytest
 
 from hf_transfer_plugin.decide.controls import CONTROLS, PERMUTED_SOURCE, controls
 from hf_transfer_plugin.errors import ConfigError
-from hf_transfer_plugin.records import DataSpec, Phase, Plan
+from hf_transfer_plugin.records import Average, DataSpec, Phase, Plan
 from tests.decide.results import plan
 
 TEXT = plan(
@@ -68,6 +68,16 @@ def test_a_control_with_a_network_changes_nothing_else(control):
         made = replace(made, checkpoint=TEXT.checkpoint, revision=TEXT.revision)
     kept = {"name": "transfer", "weights": "pretrained", "schedule": TEXT.schedule}
     assert replace(made, learning_rates=(), **kept) == TEXT
+
+
+@pytest.mark.parametrize("control", CONTROLS)
+def test_what_validation_gains_by_an_average_controls_gain_too(control):
+    trains = control not in ("linear", "majority")
+    for name in ("ema", "soup", "wise_ft"):
+        average = Average(name)
+        (made,) = controls(replace(TEXT, average=average), (control,))
+        kept = trains and (name != "wise_ft" or control == "permuted-source")
+        assert made.average == (average if kept else None)
 
 
 @pytest.mark.parametrize("control", ["from-scratch", "frozen-probe"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from hf_transfer_plugin.ladder.rung_plans import (
     probe_plan,
 )
 from hf_transfer_plugin.ladder.rungs import RUNGS, Ground, Tried
-from hf_transfer_plugin.records import Adapter, DataSpec
+from hf_transfer_plugin.records import Adapter, Average, DataSpec
 from tests.train.conftest import images as images
 from tests.train.settings import Setting
 
@@ -50,6 +51,12 @@ def test_a_plan_that_is_lp_ft_is_kept() -> None:
     assert found.schedule == plan.schedule and found.learning_rates == (1e-3,)
     ground = Ground(plan, None, Path())  # type: ignore[arg-type]
     assert RUNGS["lp-ft"](ground) == "the transfer is LP-FT already"
+
+
+@pytest.mark.parametrize("make", [lp_ft_plan, adapter_plan, probe_plan])
+def test_rungs_take_no_average_of_the_plan(make: Callable[[Plan], Plan]) -> None:
+    for schedule in (FreezingSchedule.full(), FreezingSchedule.lp_ft(0.5)):
+        assert make(_plan(schedule, average=Average("ema"))).average is None
 
 
 def test_a_probe_is_tried_again_unless_its_rate_was_tuned() -> None:
