@@ -14,7 +14,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from hf_transfer_plugin.average_records import Average
 from hf_transfer_plugin.callbacks.carried_tensors import CarriedTensors, Tensors
 from hf_transfer_plugin.callbacks.learned_weights import copied, learned_weights, put_weights
-from hf_transfer_plugin.callbacks.negative_transfer_checks import is_sharded
+from hf_transfer_plugin.callbacks.sharded_weights import is_sharded
 from hf_transfer_plugin.callbacks.stepped_weights import torch_optimizer
 from hf_transfer_plugin.errors import ConfigError
 
