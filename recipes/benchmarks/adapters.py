@@ -27,7 +27,7 @@ def main() -> None:
     options = _options()
     ways = adapter_ways()
     steps = dict(options.steps)
-    places = [Place(name, 100, steps[name]) for name in options.datasets]
+    places = [Place(name, options.share, steps[name]) for name in options.datasets]
     arms = arms_of(places, [ways[name] for name in options.ways], by_way=True)
 
     def measure(options: argparse.Namespace, settings: Settings, lines: Lines) -> None:
@@ -51,6 +51,7 @@ def _options() -> argparse.Namespace:
     ways = list(adapter_ways())
     parser.add_argument("--only", nargs="+", choices=_PARTS, default=list(_PARTS))
     parser.add_argument("--ways", nargs="+", choices=ways, default=ways)
+    parser.add_argument("--share", type=int, default=100, help="percent of the training rows")
     parser.add_argument("--steps", nargs="+", type=_steps, default=list(_STEPS.items()))
     return parsed(parser)
 

@@ -45,7 +45,7 @@ def _accuracies(place: Place, arms: Sequence[Judged]) -> Table:
         for each in arms
     )
     headers = ("way", "rate", "seeds", "validation", "test", "against full", "trains")
-    title = f"{place.dataset}, {place.steps} steps"
+    title = f"{place.label} of the rows, {place.steps} steps"
     return Table(title, (*headers, "kept, MB", "GPU, MiB"), rows)
 
 
@@ -76,7 +76,7 @@ def _goals(found: dict[Place, list[Judged]]) -> Table:
                 near = verdict is not None and verdict.difference >= _NEAR
                 answer = "yes" if near else "no"
                 name = f"{best.arm.way.name} ({100 * best.trainable:.2f} %)"
-                rows.append((place.dataset, kind, name, spoken(verdict), answer))
+                rows.append((place.label, kind, name, spoken(verdict), answer))
     headers = ("data", "kind", "best on validation", "against full, on test", "within 0.5 points")
     return Table(
         "Chosen on validation, held against full fine-tuning on test", headers, tuple(rows)
