@@ -15,11 +15,11 @@ import argparse
 from how_comparison.adapter_tables import tables
 from how_comparison.arms import arms_of
 from how_comparison.places import TARGETS, Place
-from how_comparison.script import add_options, parsed, settings_of, train
+from how_comparison.script import add_options, settings_of, train
 from how_comparison.settings import Settings
 from how_comparison.ways import adapter_ways
 from tuning.lines import Lines
-from tuning.script import run, say
+from tuning.script import parsed, run, say
 
 
 def main() -> None:

@@ -16,11 +16,11 @@ import argparse
 from how_comparison.arms import arms_of
 from how_comparison.objective_tables import tables
 from how_comparison.places import places_of
-from how_comparison.script import add_options, parsed, settings_of, train
+from how_comparison.script import add_options, settings_of, train
 from how_comparison.settings import Settings
 from how_comparison.ways import HEAD, OBJECTIVES, PLAIN, objective_ways
 from tuning.lines import Lines
-from tuning.script import run
+from tuning.script import parsed, run
 
 _SHARES = (15, 30, 50, 100)
 _DATASETS = ("trec6", "oxford_pets37_subset")

@@ -13,7 +13,7 @@ from tuning.script import say
 from how_comparison.arms import Arm
 from how_comparison.settings import PROCESSOR, Settings
 
-__all__ = ["add_options", "parsed", "settings_of", "train"]
+__all__ = ["add_options", "settings_of", "train"]
 
 
 def add_options(parser: argparse.ArgumentParser, out: str, datasets: Sequence[str]) -> None:
@@ -36,16 +36,6 @@ def add_options(parser: argparse.ArgumentParser, out: str, datasets: Sequence[st
     parser.add_argument("--threads", type=int, default=1, help="of each process")
     parser.add_argument("--workers", type=int, default=1, help="processes that train at once")
     parser.add_argument("--minutes", type=float, default=1e6, help="then no training is begun")
-
-
-def parsed(parser: argparse.ArgumentParser) -> argparse.Namespace:
-    """Return the options of the command line, or end with what is missing."""
-    options = parser.parse_args()
-    if options.work is None:
-        options.work = options.out.with_name(f"{options.out.stem}-work")
-    if not options.table and options.data is None:
-        parser.error("--data is needed")
-    return options
 
 
 def train(
