@@ -77,6 +77,7 @@ def _cost(trial: Trial, settings: Settings) -> dict[str, Any]:
         gc.collect()
         return result["seconds"], result.get("gpu_mib", 0.0)
 
+    seconds(_FEW_STEPS)  # what only a first training pays for
     spent, most = [], 0.0
     for _ in range(_REPEATS):
         short, _ = seconds(_FEW_STEPS)
