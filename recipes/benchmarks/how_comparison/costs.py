@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import gc
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from multiprocessing.connection import Connection
+from statistics import median
 from typing import Any
 
 from measured.process import in_child, peak_mib
@@ -48,7 +48,8 @@ def measure_costs(
             say(f"failed: {' '.join(key)}")
             continue
         lines.add(key, found)
-        say(f"{' '.join(key)}: {min(found['milliseconds']):.1f} ms a step, {found['mib']:.0f} MiB")
+        spent = median(found["milliseconds"])
+        say(f"{' '.join(key)}: {spent:.1f} ms a step, {found['mib']:.0f} MiB")
 
 
 def _send_cost(trial: Trial, settings: Settings, answer: Connection) -> None:
@@ -56,13 +57,10 @@ def _send_cost(trial: Trial, settings: Settings, answer: Connection) -> None:
 
 
 def _cost(trial: Trial, settings: Settings) -> dict[str, Any]:
-    import torch
-    from transformers.utils import logging
-
     from how_comparison.training import read_place, train_on
+    from how_comparison.workers import set_up
 
-    logging.set_verbosity_error()
-    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+    set_up()
     data, prepared = read_place(trial.place, settings)
     evaluated = {
         role: rows if role == "train" else list(rows)[:_EVALUATED]

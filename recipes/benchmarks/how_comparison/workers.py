@@ -15,7 +15,7 @@ from how_comparison.arms import Arm, Trial
 from how_comparison.settings import Settings
 from how_comparison.training import train
 
-__all__ = ["train_all"]
+__all__ = ["set_up", "train_all"]
 
 Say = Callable[[str], None]
 
@@ -44,13 +44,13 @@ def train_all(
     end = time.monotonic() + 60 * minutes
     failed: set[tuple[str, ...]] = set()
     if workers == 1:
-        _set_up()
+        set_up()
         while time.monotonic() < end and (trial := _next(arms, seeds, lines, failed)):
             _keep(trial, train(trial, settings), lines, say)
         return
     context = multiprocessing.get_context("spawn")
     running: dict[Future[dict[str, Any]], Trial] = {}
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_set_up) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=set_up) as pool:
         while True:
             while len(running) < workers and time.monotonic() < end:
                 taken = failed | {trial.key for trial in running.values()}
@@ -86,9 +86,10 @@ def _keep(trial: Trial, result: dict[str, Any], lines: Lines, say: Say) -> None:
     say(f"{' '.join(trial.key[1:])}: {said}, {result['seconds']:.0f} s")
 
 
-def _set_up() -> None:
+def set_up() -> None:
+    """Make ready a process that trains: its threads, and no report of each fresh head."""
     import torch
     from transformers.utils import logging
 
-    logging.set_verbosity_error()  # no report of the fresh head for each training
+    logging.set_verbosity_error()
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
