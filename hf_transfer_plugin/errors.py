@@ -14,6 +14,7 @@ __all__ = [
     "LaunchError",
     "RecordError",
     "ScheduleError",
+    "SetupError",
     "TransferError",
     "did_you_mean",
 ]
@@ -75,3 +76,7 @@ class RecordError(TransferError):
 
 class ScheduleError(TransferError):
     """A freezing schedule that is contradictory or does not fit the model."""
+
+
+class SetupError(TransferError):
+    """Something of the installation or the machine that keeps everything from training."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import hf_transfer_plugin
@@ -22,7 +23,7 @@ LAYERS = (
     {"select", "decide", "adapt", "report"},
     {"callbacks", "explaining", "environment", "hub", "hub_failures", "compatibility"}
     | {"explanation", "explanation_picture", "explanation_table", "phase_costs", "run_settings"}
-    | {"step_work"},
+    | {"doctor", "step_work"},
     {"train"},
     {
         "config",
@@ -42,6 +43,7 @@ REPORT_READS |= {"layer_profile_record"}
 VAGUE = {"utils", "helpers", "manager", "misc", "common"}
 
 
+@cache
 def _modules() -> dict[Path, ast.Module]:
     files = [file for file in ROOT.rglob("*.py") if file != ROOT / "__init__.py"]
     return {file: ast.parse(file.read_text(encoding="utf-8")) for file in files}

@@ -7,6 +7,7 @@ import typer
 from hf_transfer_plugin.cli import (
     cache,
     demo,
+    doctor,
     embeddings,
     explain,
     judge,
@@ -31,7 +32,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 _ARROWS = (run, rank, profile, plan, explain, judge, rescue, report, publish)
-for command in (demo, *_ARROWS, embeddings, cache):
+for command in (demo, *_ARROWS, embeddings, cache, doctor):
     # Inside Typer, which would turn Ctrl-C and the end of a command into exits of its own.
     app.command(name=command.__name__.rpartition(".")[2])(session()(command.command))
 
