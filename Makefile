@@ -3,13 +3,16 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-deepspeed quality clean
+.PHONY: demo test docs test-deepspeed quality clean
 
 demo: $(VENV)/.demo
 	$(BIN)/hf-tl demo
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+docs: $(VENV)/.test
+	$(BIN)/mkdocs build
 
 # The first start compiles C++ for minutes.
 test-deepspeed: .venv-deepspeed/.test
@@ -38,4 +41,4 @@ $(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/bin/python
 	touch $@ $(VENV)/.demo
 
 clean:
-	rm -rf $(VENV) .venv-deepspeed build dist runs .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-deepspeed build dist site runs .pytest_cache .mypy_cache .ruff_cache

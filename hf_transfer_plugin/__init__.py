@@ -189,7 +189,6 @@ _HOMES = {
         "RunResult",
         "Rung",
         "SeedResult",
-        "SourceDistance",
         "Stop",
         "Verdict",
     ),

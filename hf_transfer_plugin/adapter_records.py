@@ -36,7 +36,7 @@ class Adapter(Record):
         lora_plus: rate of the B matrices over that of everything else (LoRA+; the paper takes
             16); None: one rate.
 
-    Example:
+    Examples:
         >>> Adapter.from_config({"name": "lora", "r": 4}).options
         {'r': 4}
     """

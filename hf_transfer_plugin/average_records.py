@@ -29,7 +29,7 @@ class Average(Record):
         name: a key of `average_kinds.AVERAGES`, such as "ema".
         options: numbers that replace the defaults, such as {"decay": 0.99}.
 
-    Example:
+    Examples:
         >>> Average.from_config({"name": "soup", "members": 4}).settings
         {'members': 4, 'spread': 2.0}
     """

@@ -20,7 +20,7 @@ def session() -> Iterator[None]:
     A `TransferError` is printed to standard error and ends the process with exit code 2;
     Ctrl-C ends it with 130. Under several processes the group is left in order.
 
-    Example:
+    Examples:
         >>> with session():
         ...     Line(load_config("config.yaml")).report()
     """

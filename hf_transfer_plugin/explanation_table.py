@@ -36,7 +36,7 @@ def compact_groups(names: Sequence[str], groups: Sequence[str]) -> str:
         names: some of the groups, "base:NAME" among them, input to head.
         groups: all of them.
 
-    Example:
+    Examples:
         >>> every = ("embeddings", "layer.0", "layer.1", "layer.2", "neck", "head")
         >>> compact_groups(every[2:], every)
         'layer.1 up'

@@ -144,7 +144,7 @@ def layer_groups(model: nn.Module) -> LayerGroups:
     Raises:
         ScheduleError: when `model` is no torch module or has no parameters.
 
-    Example:
+    Examples:
         >>> layer_groups(bert).names  # doctest: +SKIP
         ('embeddings', 'layer.0', ..., 'layer.11', 'neck', 'head')
     """

@@ -52,7 +52,7 @@ class Line:
     Raises:
         RecordError: when the run folder cannot be written.
 
-    Example:
+    Examples:
         >>> line = Line(load_config("recipes/configs/text_classification/docstrings.yaml"))
         >>> verdict = line.judge()  # ranks, plans and trains first, as far as that is not done
     """

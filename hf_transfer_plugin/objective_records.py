@@ -26,7 +26,7 @@ class Objective(Record):
         name: a key of `objective_kinds.OBJECTIVES`, such as "l2sp".
         options: numbers that replace the defaults, such as {"alpha": 0.1}.
 
-    Example:
+    Examples:
         >>> Objective.from_config({"name": "l2sp", "alpha": 0.1}).settings
         {'alpha': 0.1, 'beta': 0.01}
     """

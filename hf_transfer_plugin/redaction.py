@@ -21,7 +21,7 @@ def redact(text: str) -> str:
     Args:
         text: any text that is about to be written, shown or uploaded.
 
-    Example:
+    Examples:
         >>> redact("hf-tl publish --token hf_abcdefghijkl")
         'hf-tl publish --token hf_***'
         >>> redact("https://me:secret@mirror.example/simple")
@@ -38,7 +38,7 @@ def is_absolute_path(name: str) -> bool:
 def last_name(path: str) -> str:
     """Return the last part of a path, on any system.
 
-    Example:
+    Examples:
         >>> last_name("C:/Users/me/flowers"), last_name("/home/me/flowers/")
         ('flowers', 'flowers')
     """
@@ -49,7 +49,7 @@ def last_name(path: str) -> str:
 def conceal_paths(text: str) -> str:
     """Cut every absolute path in a text down to its last name.
 
-    Example:
+    Examples:
         >>> conceal_paths("hf-tl run --data /home/me/flowers --output-dir=~/runs/a")
         'hf-tl run --data flowers --output-dir=a'
         >>> conceal_paths("see https://huggingface.co/docs and/or ask")

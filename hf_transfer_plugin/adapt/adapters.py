@@ -53,7 +53,7 @@ def apply_adapter(model: nn.Module, adapter: Adapter | str | Mapping[str, Any]) 
         ConfigError: for an unknown adapter or option, a model that the adapter does not fit, and
             with its reason whatever peft refuses.
 
-    Example:
+    Examples:
         >>> model = apply_adapter(model, {"name": "lora", "r": 8})  # doctest: +SKIP
         >>> trainer = Trainer(model=model, ...)  # doctest: +SKIP
     """

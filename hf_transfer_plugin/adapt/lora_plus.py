@@ -33,7 +33,7 @@ def lora_plus(args: TrainingArguments, ratio: float = 16.0) -> tuple[type, dict[
     Raises:
         ConfigError: for a ratio below 1.
 
-    Example:
+    Examples:
         >>> Trainer(model, args, optimizer_cls_and_kwargs=lora_plus(args, 16))  # doctest: +SKIP
 
     References:

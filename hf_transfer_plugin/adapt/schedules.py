@@ -34,7 +34,7 @@ class FreezingSchedule(NamedSchedules):
     `schedule.at(step, total_steps)` depends on nothing but its arguments, so a run that is
     resumed at any step goes on exactly as it would have.
 
-    Example:
+    Examples:
         >>> schedule = FreezingSchedule.lp_ft(fraction=0.3)
         >>> schedule.boundaries(10)
         ((0, 3), (3, 10))

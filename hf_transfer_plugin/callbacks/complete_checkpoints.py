@@ -41,7 +41,7 @@ RECENT_SECONDS, STILL_SECONDS, LOOKS = 60.0, 2.0, 10
 def incomplete_reason(folder: str | os.PathLike[str], *, world_size: int = 1) -> str:
     """Return what a checkpoint lacks, in one clause, or "" when it is whole.
 
-    Example:
+    Examples:
         >>> incomplete_reason("run/checkpoint-8")
         'model.safetensors is cut short: 1,024 of 4,096 bytes'
 
@@ -60,7 +60,7 @@ def last_complete_checkpoint(
 ) -> str | None:
     """Return the whole checkpoint with the highest step, or None when there is none.
 
-    Example:
+    Examples:
         >>> trainer.train(resume_from_checkpoint=last_complete_checkpoint(args.output_dir))
 
     Args:

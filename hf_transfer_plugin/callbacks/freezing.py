@@ -49,7 +49,7 @@ class FreezingCallback(TrainerCallback, ExportableState):
     when it is frozen); `learning_rate` becomes the highest of them. Reporters named in
     `report_to` see them too.
 
-    Example:
+    Examples:
         >>> trainer = Trainer(..., callbacks=[FreezingCallback(FreezingSchedule.lp_ft())])
 
     Args:

@@ -69,7 +69,7 @@ class NegativeTransferCallback(TrainerCallback, ExportableState):
     A resumed run raises the alarms of an uninterrupted one. (With
     `restore_callback_states_from_checkpoint=True` drift and probes are lost, with a warning.)
 
-    Example:
+    Examples:
         >>> trainer = Trainer(..., callbacks=[NegativeTransferCallback(bar=0.81, action="stop")])
 
     Args:

@@ -37,7 +37,7 @@ class ObjectiveCallback(TrainerCallback, ExportableState):
     Raises:
         ConfigError: for an unknown objective; in `train()`, for a run that the term cannot reach.
 
-    Example:
+    Examples:
         >>> trainer = Trainer(..., callbacks=[ObjectiveCallback(L2SP(alpha=0.1))])
     """
 

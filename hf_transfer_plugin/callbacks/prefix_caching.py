@@ -85,7 +85,7 @@ def prefix_cache(
     Raises:
         ConfigError: for a storage type, a number of views or a size that does not exist.
 
-    Example:
+    Examples:
         >>> trainer = Trainer(..., callbacks=[FreezingCallback(FreezingSchedule.linear_probe())])
         >>> prefix_cache(trainer)
         >>> trainer.train()

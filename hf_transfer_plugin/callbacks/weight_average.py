@@ -49,7 +49,7 @@ class WeightAverageCallback(TrainerCallback):
         Polyak & Juditsky, "Acceleration of stochastic approximation by averaging" (1992);
         torch.optim.swa_utils.AveragedModel.
 
-    Example:
+    Examples:
         >>> average = WeightAverageCallback(decay=0.999)
         >>> trainer = Trainer(..., callbacks=[average])
         >>> trainer.train()

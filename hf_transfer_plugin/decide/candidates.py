@@ -30,7 +30,7 @@ def judge_all(
     that any of them is called helped or harmed while nothing differs is 1 - confidence at most,
     by Holm's steps. "equivalent" is read from the interval of the candidate's own step.
 
-    Example:
+    Examples:
         >>> good, same = [0.91, 0.92, 0.90], [0.85, 0.84, 0.85]
         >>> [each.outcome for each in judge_all([good, same], [0.85, 0.85, 0.84])]
         ['helped', 'inconclusive']

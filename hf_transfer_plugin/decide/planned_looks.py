@@ -80,7 +80,7 @@ def planned_look(
     95 % of runs, with 67 % of its seeds. Other powers (0.3 to 3), thresholds (5 to 40 %) and free
     splits over the three looks that decide alike as often save a hundredth more at most.
 
-    Example:
+    Examples:
         >>> planned_look([0.061, 0.064, 0.059], (3, 5, 10)).stop
         'settled'
 

@@ -66,7 +66,7 @@ def judge(
     the interval over test examples then carries the uncertainty. With plain scores nothing does:
     equal differences above zero are "helped", and all zero is "equivalent".
 
-    Example:
+    Examples:
         >>> judge([0.91, 0.92, 0.90], [0.85, 0.85, 0.84], baseline="from-scratch").outcome
         'helped'
 

@@ -39,7 +39,7 @@ def rescue(line: Line, after_rung: Callable[[Rung], None] = lambda _: None) -> R
     Each rung is written to rescue.json, so a ladder that was killed goes on; the weights that
     come of it are written to rescued/ beside the model/ of the transfer.
 
-    Example:
+    Examples:
         >>> rescue(Line(load_config("config.yaml"))).accepted.name
         'lp-ft'
 

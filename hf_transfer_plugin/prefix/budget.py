@@ -43,7 +43,7 @@ class Budget:
         Raises:
             ConfigError: for anything else.
 
-        Example:
+        Examples:
             >>> Budget.of("20GB").limit, Budget.of("1.5 KiB").limit
             (20000000000, 1536)
         """

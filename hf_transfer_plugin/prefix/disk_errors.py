@@ -19,7 +19,7 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 def size_text(size: float) -> str:
     """Return a number of bytes as people read it.
 
-    Example:
+    Examples:
         >>> size_text(0), size_text(1536), size_text(2_000_000_000)
         ('0 B', '1.5 KB', '2.0 GB')
     """

@@ -20,7 +20,7 @@ _LINK = re.compile(r"(?i)\b(https?|ftp)://|\bwww\.")
 def escape(text: str) -> Markup:
     r"""Return one line in which nothing is Markdown or HTML.
 
-    Example:
+    Examples:
         >>> str(escape("a|b\n<i>`c`"))
         'a\\|b &lt;i&gt;\\`c\\`'
     """

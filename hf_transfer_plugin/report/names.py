@@ -51,7 +51,7 @@ def shorten(text: str, width: int) -> str:
 
     Both ends of a checkpoint's name matter: who made it, and which size it is.
 
-    Example:
+    Examples:
         >>> shorten("organisation/a-very-long-name-base-uncased", 21)
         'organisati…se-uncased'
     """

@@ -20,7 +20,7 @@ __all__ = ["RateColors", "short_rate"]
 def short_rate(rate: float) -> str:
     """Return a rate in few letters.
 
-    Example:
+    Examples:
         >>> short_rate(2e-05), short_rate(0.0071)
         ('2e-5', '0.0071')
     """

@@ -32,7 +32,7 @@ def logme(features: ArrayLike, labels: ArrayLike, *, target: TargetKind | None =
     The weights' prior counts over the rank k of the features, not over their dimensions, so that
     scores stay comparable when there are fewer examples than dimensions.
 
-    Example:
+    Examples:
         >>> logme(features, labels)  # features [500, 384], labels [500]
         0.41
 

@@ -101,7 +101,7 @@ def source_distance(
     Equally many rows of both train splits are drawn at random. A-distance, MMD and source error
     read the features that a ranking scores; CKA reads every layer.
 
-    Example:
+    Examples:
         >>> found = source_distance("sample:minilm", "electronics/", "books/",
         ...                         task="text-classification")
         >>> found.a_distance, found.bound.total

@@ -102,7 +102,7 @@ def static_embeddings(
     Raises:
         CheckpointError: for a file that cannot be read, or an option that does not exist.
 
-    Example:
+    Examples:
         >>> made = static_embeddings("glove.6B.100d.txt", limit=100_000)  # doctest: +SKIP
         >>> made.save("glove-100")  # doctest: +SKIP
     """
