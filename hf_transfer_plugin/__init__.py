@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from hf_transfer_plugin.callbacks.weight_average import WeightAverageCallback
     from hf_transfer_plugin.command_session import session
     from hf_transfer_plugin.config import RunConfig, load_config
-    from hf_transfer_plugin.data import load_data
+    from hf_transfer_plugin.data import DomainPairs, DomainPairsCollator, load_data
     from hf_transfer_plugin.decide.candidates import judge_all
     from hf_transfer_plugin.decide.controls import controls
     from hf_transfer_plugin.decide.look_verdicts import judge_at_looks
@@ -81,6 +81,8 @@ __all__ = [
     "ClassVerdict",
     "DataSpec",
     "DataSummary",
+    "DomainPairs",
+    "DomainPairsCollator",
     "Explanation",
     "Forecast",
     "FreezingCallback",
@@ -154,7 +156,7 @@ _HOMES = {
     "callbacks.rank_budget": ("RankBudgetCallback",),
     "callbacks.weight_average": ("WeightAverageCallback",),
     "config": ("RunConfig", "load_config"),
-    "data": ("load_data",),
+    "data": ("DomainPairs", "DomainPairsCollator", "load_data"),
     "decide.candidates": ("judge_all",),
     "decide.controls": ("controls",),
     "decide.look_verdicts": ("judge_at_looks",),

@@ -1,5 +1,6 @@
 """The user's data: found, checked before anything trains, and made ready for a checkpoint."""
 
+from hf_transfer_plugin.data.domain_pairs import UNLABELLED, DomainPairs, DomainPairsCollator
 from hf_transfer_plugin.data.loading import TargetData, load_data
 from hf_transfer_plugin.data.preprocessing import (
     Prepared,
@@ -10,6 +11,9 @@ from hf_transfer_plugin.data.preprocessing import (
 from hf_transfer_plugin.data.source_loading import load_source
 
 __all__ = [
+    "UNLABELLED",
+    "DomainPairs",
+    "DomainPairsCollator",
     "Prepared",
     "TargetData",
     "load_data",
