@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Any
 
 __all__ = [
     "CacheSpaceError",
@@ -16,6 +17,7 @@ __all__ = [
     "ScheduleError",
     "TransferError",
     "did_you_mean",
+    "require",
 ]
 
 
@@ -75,3 +77,9 @@ class RecordError(TransferError):
 
 class ScheduleError(TransferError):
     """A freezing schedule that is contradictory or does not fit the model."""
+
+
+def require(fits: bool, key: str, value: Any, expected: str) -> None:
+    """Raise a ConfigError for the value of a key unless it fits."""
+    if not fits:
+        raise ConfigError(f"{key}: {value}", expected, f"correct {key}")
