@@ -1,4 +1,4 @@
-"""Frozen features of two domains, each standardised by itself: the bar that adaptation has to beat."""
+"""Frozen features of two domains, each standardised by itself: the bar for adaptation."""
 
 from __future__ import annotations
 
