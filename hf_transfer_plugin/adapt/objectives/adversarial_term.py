@@ -82,7 +82,7 @@ class AdversarialTerm(DomainTerm):
             made = buffers(draw) if buffers is not None else None
             rate, width = settings["rate"], settings["width"]
             self._made = Discriminator(inputs, width, rate, self._seed, device, made)
-            if self._loaded:
+            if "weights" in self._loaded:
                 self._made.load(self._loaded)
         return self._made
 
@@ -93,7 +93,9 @@ class AdversarialTerm(DomainTerm):
 
     def tensors(self) -> Tensors:
         """Return what a checkpoint holds of the term."""
-        return self._made.tensors() if self._made is not None else self._loaded
+        if self._made is not None:
+            return self._made.tensors()
+        return self._loaded or {"steps": {"steps": torch.tensor(0)}}
 
     def load(self, tensors: Tensors) -> None:
         """Go on from a checkpoint."""

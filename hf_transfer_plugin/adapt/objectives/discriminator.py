@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import nn
@@ -42,7 +43,7 @@ class Discriminator(nn.Module):
     ) -> None:
         super().__init__()
         with torch.random.fork_rng(devices=()):
-            torch.manual_seed(seed)
+            torch.default_generator.manual_seed(seed)
             self.layers = nn.Sequential(
                 nn.Linear(inputs, width),
                 nn.ReLU(),
@@ -108,18 +109,18 @@ class Discriminator(nn.Module):
 
 class _Reversed(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: object, values: torch.Tensor, factor: float) -> torch.Tensor:
-        ctx.factor = factor  # type: ignore[attr-defined]
+    def forward(ctx: Any, values: torch.Tensor, factor: float) -> torch.Tensor:
+        ctx.factor = factor
         return values.view_as(values)
 
     @staticmethod
-    def backward(ctx: object, slopes: torch.Tensor) -> tuple[torch.Tensor, None]:  # type: ignore[override]
-        return -ctx.factor * slopes, None  # type: ignore[attr-defined]
+    def backward(ctx: Any, slopes: torch.Tensor) -> tuple[torch.Tensor, None]:
+        return -ctx.factor * slopes, None
 
 
 def reverse_gradient(values: torch.Tensor, factor: float) -> torch.Tensor:
     """Return the values as they are; on the way back their gradient is times -factor."""
-    reversed_: torch.Tensor = _Reversed.apply(values, factor)  # type: ignore[no-untyped-call]
+    reversed_: torch.Tensor = _Reversed.apply(values, factor)
     return reversed_
 
 

@@ -52,10 +52,9 @@ def mean_discrepancy(one: torch.Tensor, two: torch.Tensor) -> torch.Tensor:
     mean = squared.detach().mean()
     shrunk = squared / (2 * mean.clamp(min=torch.finfo(mean.dtype).tiny))
     kernels = torch.stack([torch.exp(-shrunk / scale) for scale in _SCALES]).sum(0)
-    within = [
-        _off_diagonal_mean(part) for part in (kernels[:first, :first], kernels[first:, first:])
-    ]
-    return within[0] + within[1] - 2 * kernels[:first, first:].mean()
+    within = _off_diagonal_mean(kernels[:first, :first])
+    within = within + _off_diagonal_mean(kernels[first:, first:])
+    return within - 2 * kernels[:first, first:].mean()
 
 
 def _off_diagonal_mean(kernels: torch.Tensor) -> torch.Tensor:
