@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from hf_transfer_plugin.data.domain_pairs import UNLABELLED
 from hf_transfer_plugin.data.loading import TargetData, load_data
+from hf_transfer_plugin.data.reading import without_bars
 from hf_transfer_plugin.data.source_loading import load_source
 from hf_transfer_plugin.data.splitting import ROLES
 from hf_transfer_plugin.data.unlabelled_loading import load_unlabelled
@@ -150,7 +151,8 @@ def _plain(rows: Dataset, data: TargetData) -> Dataset:
 
     kind = Image() if data.task == "image-classification" else Value("string")
     wanted = {**dict.fromkeys(data.inputs, kind), "label": Value("int64")}
-    return rows.select_columns(list(wanted)).cast(Features(wanted))
+    with without_bars():
+        return rows.select_columns(list(wanted)).cast(Features(wanted))
 
 
 def _without_labels(rows: Dataset, data: TargetData) -> Dataset:

@@ -1,0 +1,29 @@
+"""What holds for all trainings of a results file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Settings"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Where rows and networks come from.
+
+    Attributes:
+        data: holds a folder of domains for each group.
+        pretrained: holds GROUP/TARGET, checkpoints that learned on unlabelled rows; "" for none.
+        threads: of torch, in each process.
+        device: what it runs on; each result names its own.
+    """
+
+    data: str
+    pretrained: str
+    threads: int
+    device: str
+
+    def environment(self) -> dict[str, Any]:
+        """Return all that a result depends on beside its own key and its device."""
+        return {"threads": self.threads}
