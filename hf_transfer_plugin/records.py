@@ -13,7 +13,7 @@ from hf_transfer_plugin.adapter_records import Adapter
 from hf_transfer_plugin.alarms import Alarm, Watch
 from hf_transfer_plugin.average_records import Average, ChosenWeights
 from hf_transfer_plugin.data_records import DataSpec, DataSummary, Task
-from hf_transfer_plugin.domain_kinds import ChooseBy, Labels, reads_domains
+from hf_transfer_plugin.domain_kinds import CHOICES, ChooseBy, Criterion, Labels, reads_domains
 from hf_transfer_plugin.objective_records import Objective
 from hf_transfer_plugin.phases import Choice, Phase, Transition
 from hf_transfer_plugin.ranking_records import Candidate, Forecast, Ranking
@@ -109,6 +109,11 @@ class Plan(Record):
     def chosen_by(self) -> str:
         """Return the name of the validation metric that chooses; larger is better."""
         return "choice" if self.choose_by else self.metric
+
+    @property
+    def criterion(self) -> Criterion | None:
+        """Return what chooses without labels of the target, if something does."""
+        return CHOICES[self.choose_by] if self.choose_by else None
 
     @property
     def pairs_domains(self) -> bool:

@@ -41,6 +41,7 @@ def train_items(plan: Plan, data: TargetData) -> int:
     return max(rows, len(data.splits["unlabelled"])) if plan.pairs_domains else rows
 
 
+@without_bars()
 def load_domains(
     source: DataSpec, target: DataSpec, task: Task, labels: Labels, *, label_free: bool
 ) -> TargetData:
@@ -151,8 +152,7 @@ def _plain(rows: Dataset, data: TargetData) -> Dataset:
 
     kind = Image() if data.task == "image-classification" else Value("string")
     wanted = {**dict.fromkeys(data.inputs, kind), "label": Value("int64")}
-    with without_bars():
-        return rows.select_columns(list(wanted)).cast(Features(wanted))
+    return rows.select_columns(list(wanted)).cast(Features(wanted))
 
 
 def _without_labels(rows: Dataset, data: TargetData) -> Dataset:
