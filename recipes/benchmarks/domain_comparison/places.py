@@ -62,17 +62,17 @@ GROUPS: Mapping[str, Group] = {
         (("mnist", "usps"), ("usps", "mnist")),
         classes=10,
         layers=8,
-        steps=300,
+        steps=200,
         batch=32,
         rates=(3e-3,),
         rows=2000,
         image_size=64,
     ),
     "pacs": Group(
-        "images", _PHOTO, classes=7, layers=5, steps=300, batch=32, rates=(1e-3,), image_size=128
+        "images", _PHOTO, classes=7, layers=1, steps=200, batch=32, rates=(1e-3,), image_size=128
     ),
     "blitzer_amazon": Group(
-        "text", _REVIEWS, classes=2, layers=1, steps=150, batch=32, rates=(3e-4,), max_length=128
+        "text", _REVIEWS, classes=2, layers=1, steps=150, batch=32, rates=(3e-4,), max_length=64
     ),
 }
 

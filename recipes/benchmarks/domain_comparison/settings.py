@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
+
+from domain_comparison.places import GROUPS, Group
 
 __all__ = ["Settings"]
 
@@ -26,4 +28,11 @@ class Settings:
 
     def environment(self) -> dict[str, Any]:
         """Return all that a result depends on beside its own key and its device."""
-        return {"threads": self.threads}
+        return {"threads": self.threads, "groups": {name: _told(GROUPS[name]) for name in GROUPS}}
+
+
+def _told(group: Group) -> dict[str, Any]:
+    """Return the budget of a group as JSON has it."""
+    found = asdict(group)
+    del found["pairs"], found["steps"], found["classes"]  # of the key, and of the data
+    return {**found, "rates": list(group.rates)}
