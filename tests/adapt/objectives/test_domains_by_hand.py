@@ -141,7 +141,7 @@ def test_domain_confusion() -> None:
     assert loss.item() == pytest.approx((-math.log(0.75) + math.log(2)) / 2)
     assert accuracy.item() == 1.0
     features = torch.tensor(FEATURES, dtype=torch.float32, requires_grad=True)
-    term: Any = _attached(DomainConfusion(weight=0.0, width=8))
+    term: Any = _attached(DomainConfusion(weight=0.0))
     value, logged = term.term(_pass(features))
     value.backward()
     assert features.grad is not None and not features.grad.any(), "the discriminator moves none"
