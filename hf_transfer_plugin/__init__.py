@@ -12,6 +12,7 @@ from hf_transfer_plugin.version import __version__
 
 if TYPE_CHECKING:
     from hf_transfer_plugin.adapt.adapters import apply_adapter, merge_adapter
+    from hf_transfer_plugin.adapt.batch_norm import adapt_batch_norm
     from hf_transfer_plugin.adapt.lora_plus import lora_plus
     from hf_transfer_plugin.adapt.schedules import FreezingSchedule
     from hf_transfer_plugin.alarms import Alarm
@@ -115,6 +116,7 @@ __all__ = [
     "Verdict",
     "WeightAverageCallback",
     "__version__",
+    "adapt_batch_norm",
     "anytime_interval",
     "apply_adapter",
     "controls",
@@ -145,6 +147,7 @@ __all__ = [
 
 _HOMES = {
     "adapt.adapters": ("apply_adapter", "merge_adapter"),
+    "adapt.batch_norm": ("adapt_batch_norm",),
     "adapt.lora_plus": ("lora_plus",),
     "adapt.schedules": ("FreezingSchedule",),
     "alarms": ("Alarm",),

@@ -127,8 +127,8 @@ OBJECTIVES: Mapping[str, ObjectiveKind] = MappingProxyType(
             "domain confusion, Tzeng et al. 2015",
             "a discriminator finds source and target equally likely",
             frozenset({"features", "domains"}),
-            {"weight": 1.0, "width": 1024, "rate": 0.001},
-            _JUDGE,
+            {"weight": 1.0, "rate": 0.001},
+            "a batch of as many target rows, and a linear discriminator with its optimizer",
             learns=True,
         ),
         "mmd": ObjectiveKind(

@@ -96,13 +96,13 @@ STRONG: dict[str, dict[str, Any]] = {
     "r_drop": {"name": "r_drop", "alpha": 5.0},
     "dann": {"name": "dann", "warmup": 1, "width": 8},
     "cdan": {"name": "cdan", "entropy": True, "warmup": 1, "width": 8},
-    "domain_confusion": {"name": "domain_confusion", "width": 8, "rate": 0.01},
+    "domain_confusion": {"name": "domain_confusion", "rate": 0.01},
     "mmd": {"name": "mmd"},
     "coral": {"name": "coral", "weight": 100.0},
     "mcc": {"name": "mcc"},
 }
 # Terms that are means over examples, or of the weights alone.
-MEANS = ("l2sp", "delta", "co_tuning", "feature_norm")
+MEANS = ("l2sp", "delta", "co_tuning", "feature_norm", "dann", "domain_confusion")
 ADAPTERS = (None, "lora")
 SCHEDULES: dict[str, Callable[[nn.Module], FreezingSchedule]] = {
     "full": lambda model: FreezingSchedule.full(),

@@ -80,7 +80,7 @@ class AdversarialTerm(DomainTerm):
             settings = self.record.settings
             draw = torch.Generator().manual_seed(self._seed)
             made = buffers(draw) if buffers is not None else None
-            rate, width = settings["rate"], settings["width"]
+            rate, width = settings["rate"], settings.get("width", 0)
             self._made = Discriminator(inputs, width, rate, self._seed, device, made)
             if "weights" in self._loaded:
                 self._made.load(self._loaded)

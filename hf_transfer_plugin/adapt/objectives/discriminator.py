@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -25,7 +26,7 @@ class Discriminator(nn.Module):
 
     Args:
         inputs: width of what it reads.
-        width: of the hidden layers.
+        width: of the hidden layers; 0: none, a linear map alone.
         rate: of its optimizer.
         seed: of its first weights.
         device: on which it computes, in float32.
@@ -44,13 +45,13 @@ class Discriminator(nn.Module):
         super().__init__()
         with torch.random.fork_rng(devices=()):
             torch.default_generator.manual_seed(seed)
-            self.layers = nn.Sequential(
-                nn.Linear(inputs, width),
-                nn.ReLU(),
-                nn.Linear(width, width),
-                nn.ReLU(),
-                nn.Linear(width, 1),
-            )
+            sizes = (inputs, width, width) if width else (inputs,)
+            hidden = [
+                part
+                for size, following in pairwise(sizes)
+                for part in (nn.Linear(size, following), nn.ReLU())
+            ]
+            self.layers = nn.Sequential(*hidden, nn.Linear(sizes[-1], 1))
         for name, value in (buffers or {}).items():
             self.register_buffer(name, value)
         self.to(device)

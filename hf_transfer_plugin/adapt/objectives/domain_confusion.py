@@ -15,13 +15,12 @@ __all__ = ["DomainConfusion", "confusion"]
 class DomainConfusion(AdversarialTerm):
     """Adds weight times the cross-entropy of a discriminator of domains to the uniform one.
 
-    The discriminator itself learns to tell the domains from the same features, which do not move
-    for it. In the paper the two steps take turns; here both are made from the same pass, each with
-    the other side at rest.
+    The discriminator, one linear map as in the paper, itself learns to tell the domains from the
+    same features, which do not move for it. In the paper the two steps take turns; here both are
+    made from the same pass, each with the other side at rest.
 
     Args:
         weight: of the term.
-        width: of the hidden layers of the discriminator.
         rate: of the optimizer of the discriminator.
 
     References:
@@ -30,8 +29,8 @@ class DomainConfusion(AdversarialTerm):
 
     name = "domain_confusion"
 
-    def __init__(self, weight: float = 1.0, width: int = 1024, rate: float = 0.001) -> None:
-        super().__init__(weight=weight, width=width, rate=rate)
+    def __init__(self, weight: float = 1.0, rate: float = 0.001) -> None:
+        super().__init__(weight=weight, rate=rate)
         self.weight = weight
 
     def against(
