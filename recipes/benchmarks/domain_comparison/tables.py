@@ -91,7 +91,8 @@ def _accuracies(found: _Found, group: str, places: list[Place]) -> Table:
             continue
         cells = ["-" if each is None else _spread(each) for each in scores]
         means = [fmean(each) for each in scores if each is not None]
-        mean = f"{100 * fmean(means):.1f}" if len(means) == len(places) else "-"
+        whole = len(means) == len(GROUPS[group].pairs)
+        mean = f"{100 * fmean(means):.1f}" if whole else "-"
         seeds = max(len(each) for each in scores if each is not None)
         rows.append((way, *cells, mean, "-" if way == BAR else str(seeds)))
     steps = ", ".join(sorted({str(place.steps) for place in places}))
@@ -167,10 +168,12 @@ def _harm(found: _Found) -> Table:
 
 
 def _goals(found: _Found, groups: list[str]) -> Table:
-    """Return the best objective of each group by what chooses, against the goal."""
+    """Return each objective that has all pairs of a group, against the goal of that group."""
     rows = []
     for group in groups:
         places = [place for place in found.places if place.group == group]
+        if len(places) < len(GROUPS[group].pairs):
+            continue
         what, goal = _GOALS[group]
         for way in OBJECTIVES:
             scores = [found.scores.get((place, way)) for place in places]
