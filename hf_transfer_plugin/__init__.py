@@ -12,6 +12,7 @@ from hf_transfer_plugin.version import __version__
 
 if TYPE_CHECKING:
     from hf_transfer_plugin.adapt.adapters import apply_adapter, merge_adapter
+    from hf_transfer_plugin.adapt.batch_norm import adapt_batch_norm
     from hf_transfer_plugin.adapt.lora_plus import lora_plus
     from hf_transfer_plugin.adapt.schedules import FreezingSchedule
     from hf_transfer_plugin.alarms import Alarm
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from hf_transfer_plugin.callbacks.weight_average import WeightAverageCallback
     from hf_transfer_plugin.command_session import session
     from hf_transfer_plugin.config import RunConfig, load_config
-    from hf_transfer_plugin.data import load_data
+    from hf_transfer_plugin.data import DomainPairs, DomainPairsCollator, load_data
     from hf_transfer_plugin.decide.candidates import judge_all
     from hf_transfer_plugin.decide.controls import controls
     from hf_transfer_plugin.decide.look_verdicts import judge_at_looks
@@ -81,6 +82,8 @@ __all__ = [
     "ClassVerdict",
     "DataSpec",
     "DataSummary",
+    "DomainPairs",
+    "DomainPairsCollator",
     "Explanation",
     "Forecast",
     "FreezingCallback",
@@ -113,6 +116,7 @@ __all__ = [
     "Verdict",
     "WeightAverageCallback",
     "__version__",
+    "adapt_batch_norm",
     "anytime_interval",
     "apply_adapter",
     "controls",
@@ -143,6 +147,7 @@ __all__ = [
 
 _HOMES = {
     "adapt.adapters": ("apply_adapter", "merge_adapter"),
+    "adapt.batch_norm": ("adapt_batch_norm",),
     "adapt.lora_plus": ("lora_plus",),
     "adapt.schedules": ("FreezingSchedule",),
     "alarms": ("Alarm",),
@@ -154,7 +159,7 @@ _HOMES = {
     "callbacks.rank_budget": ("RankBudgetCallback",),
     "callbacks.weight_average": ("WeightAverageCallback",),
     "config": ("RunConfig", "load_config"),
-    "data": ("load_data",),
+    "data": ("DomainPairs", "DomainPairsCollator", "load_data"),
     "decide.candidates": ("judge_all",),
     "decide.controls": ("controls",),
     "decide.look_verdicts": ("judge_at_looks",),

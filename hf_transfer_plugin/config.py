@@ -3,35 +3,35 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
-
-import yaml
 
 from hf_transfer_plugin.adapt.schedules import FreezingSchedule
 from hf_transfer_plugin.adapter_records import Adapter
 from hf_transfer_plugin.alarms import Watch
 from hf_transfer_plugin.average_records import Average
-from hf_transfer_plugin.config_values import check_source, check_values, require
+from hf_transfer_plugin.config_domains import check_domains
+from hf_transfer_plugin.config_keys import (
+    DATA,
+    NAMED,
+    apply_override,
+    check_keys,
+    name_folders,
+    plain,
+)
+from hf_transfer_plugin.config_values import check_values
 from hf_transfer_plugin.decide.controls import DEFAULT_CONTROLS, controls
-from hf_transfer_plugin.errors import ConfigError, RecordError, did_you_mean
+from hf_transfer_plugin.domain_kinds import DEFAULT_CHOICE, ChooseBy, Labels
+from hf_transfer_plugin.errors import ConfigError, RecordError
 from hf_transfer_plugin.objective_records import Objective
 from hf_transfer_plugin.records import DataSpec, Plan, Ranking, Task
 from hf_transfer_plugin.serialization import Record
-from hf_transfer_plugin.strict_yaml import parse_value, read_mapping
+from hf_transfer_plugin.strict_yaml import read_mapping
 
 __all__ = ["RunConfig", "load_config"]
 
 _KEYS = "a YAML file with the keys of a run, such as task, data, checkpoint, schedule, seeds"
-
-_DATA = ("data", "source_data")
-# Keys whose value may be a name alone.
-_NAMED: Mapping[str, type[Adapter] | type[Objective] | type[Average]] = {
-    "adapter": Adapter,
-    "objective": Objective,
-    "average": Average,
-}
 
 # Keys whose list of one may be written without brackets.
 _LISTS = (
@@ -66,8 +66,16 @@ class RunConfig(Record):
             their number is that of the last one, and may be left out.
         metric: what is judged.
         controls: what transfer is compared with; the first one decides.
-        source_data: what the checkpoint learned from, where that is known; the control
-            "permuted-source" trains on it. Its images have the size of those of `data`.
+        source_data: labelled rows of another domain with the same classes, for `labels`, for an
+            objective that reads domains, and for the controls of domains. Or what the checkpoint
+            learned from, where that is known: the control "permuted-source" trains on it. Its
+            images have the size of those of `data`.
+        labels: whose labels train: "target" (those of `data`), "source" (those of `source_data`;
+            of `data` the labels of test alone are read, for the final number) or "both".
+        choose_by: what chooses epoch and learning rate without labels of the target: "source",
+            "importance", "entropy" or "density" (see `domain_kinds.CHOICES`). With labels: source
+            it is "importance" unless said otherwise; with labels: both the target's validation
+            rows choose unless it is given.
         control_learning_rates: grid for the controls that train a network.
         looks: increasing numbers of paired seeds at which comparisons are looked at, and stopped
             when settled or futile, such as [3, 5, 10]. Empty: all seeds, then one verdict.
@@ -111,6 +119,8 @@ class RunConfig(Record):
     metric: str = "accuracy"
     controls: tuple[str, ...] = DEFAULT_CONTROLS
     source_data: DataSpec | None = None
+    labels: Labels = "target"
+    choose_by: ChooseBy | None = None
     control_learning_rates: tuple[float, ...] = ()
     looks: tuple[int, ...] = ()
     control_budget_minutes: float | None = None
@@ -130,6 +140,11 @@ class RunConfig(Record):
         """Return every checkpoint to rank, each once."""
         named = (self.checkpoint,) if self.checkpoint else ()
         return tuple(dict.fromkeys((*named, *self.candidates)))
+
+    @property
+    def label_free_choice(self) -> ChooseBy | None:
+        """Return what chooses without labels of the target; None where these are read."""
+        return self.choose_by or (DEFAULT_CHOICE if self.labels == "source" else None)
 
     def plan(self, ranking: Ranking) -> Plan:
         """Return the plan of the transfer.
@@ -152,6 +167,9 @@ class RunConfig(Record):
             learning_rates=self.learning_rates,
             seeds=self.seeds,
             metric=self.metric,
+            source=self.source_data,
+            labels=self.labels,
+            choose_by=self.label_free_choice,
             trust_remote_code=self.trust_remote_code,
             prefix_cache=self.prefix_cache,
             watch=self.watch,
@@ -164,7 +182,7 @@ class RunConfig(Record):
         Raises:
             ConfigError: for a control that lacks its source data.
         """
-        check_source(self)
+        check_domains(self)
         return controls(plan, self.controls, learning_rates=self.control_learning_rates)
 
 
@@ -182,18 +200,18 @@ def load_config(
         ConfigError: for a file that cannot be read, an unknown or repeated key, or a value of the
             wrong kind.
     """
-    data = _plain(read_mapping(path, ConfigError, _KEYS))
+    data = plain(read_mapping(path, ConfigError, _KEYS))
     for override in overrides:
-        _apply(data, override)
-    for key in _DATA:
+        apply_override(data, override)
+    for key in DATA:
         if isinstance(data.get(key), str):
             data[key] = {"path": data[key]}
-    for key, kind in _NAMED.items():
+    for key, kind in NAMED.items():
         if data.get(key) is not None:
             data[key] = kind.from_config(data[key]).to_json()
     if task is not None:
         data.setdefault("task", task)
-    _check_keys(data, RunConfig)
+    check_keys(data, RunConfig)
     if type(data.get("seeds")) is int:
         data["seeds"] = list(range(data["seeds"]))
     if data.get("watch") is False:  # what YAML reads `off` as
@@ -202,7 +220,7 @@ def load_config(
         if isinstance(data.get(name), str | int | float):
             data[name] = [data[name]]
     _seeds_of_looks(data)
-    _name_folders(data)
+    name_folders(data)
     try:
         config = RunConfig.from_json(data, origin=str(path))
     except RecordError as error:
@@ -219,78 +237,3 @@ def _seeds_of_looks(data: dict[str, Any]) -> None:
     looks = data.get("looks")
     if "seeds" not in data and isinstance(looks, list) and looks and type(looks[-1]) is int:
         data["seeds"] = list(range(looks[-1]))
-
-
-def _name_folders(data: dict[str, Any]) -> None:
-    """Write an existing local path `a/b` as `./a/b`, so that it never passes for a Hub name."""
-
-    def named(name: Any) -> Any:
-        local = isinstance(name, str) and name[:1] not in ("/", ".", "~") and os.path.exists(name)
-        return f"./{name}" if local else name
-
-    if "checkpoint" in data:
-        data["checkpoint"] = named(data["checkpoint"])
-    if isinstance(data.get("candidates"), list):
-        data["candidates"] = [named(name) for name in data["candidates"]]
-    for key in _DATA:
-        if isinstance(data.get(key), dict):
-            data[key]["path"] = named(data[key].get("path"))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _plain(each) for key, each in value.items()}
-    return value
-
-
-def _apply(data: dict[str, Any], override: str) -> None:
-    key, equals, text = override.partition("=")
-    if not equals or not key:
-        raise ConfigError(
-            arrived=f"the override {override!r}",
-            expected="key=value, such as training.num_train_epochs=5",
-            action="put an equals sign between key and value, without spaces",
-        )
-    try:
-        value = parse_value(text)
-    except yaml.YAMLError:
-        value = text
-    *path, last = key.split(".")
-    place = data
-    for part in path:
-        inner = place.setdefault(part, {})
-        if not isinstance(inner, dict):
-            alone = "path" if part in _DATA else "name" if part in _NAMED else ""
-            inner = place[part] = {alone: inner} if alone and inner is not None else {}
-        place = inner
-    place[last] = value
-
-
-def _check_keys(data: Mapping[str, Any], kind: type, prefix: str = "") -> None:
-    known = {each.name: each for each in fields(kind)}
-    for key, value in data.items():
-        if key not in known:
-            raise ConfigError(
-                arrived=f"unknown key {prefix}{key}{did_you_mean(key, known)}",
-                expected="one of " + ", ".join(known),
-                action="correct or remove the key",
-            )
-        if key == "data" or (key in _DATA and value is not None):
-            kinds = "a path or Hub name, or keys such as {path: texts.csv, label: intent}"
-            require(isinstance(value, Mapping), key, value, kinds)
-            _check_keys(value, DataSpec, f"{key}.")
-    missing = [key for key in _required(kind) if key not in data]
-    if missing:
-        raise ConfigError(
-            arrived=f"no {prefix}{missing[0]}",
-            expected="a config with " + ", ".join(prefix + key for key in _required(kind)),
-            action=f"add {prefix}{missing[0]} to the file, or {prefix}{missing[0]}=... behind it",
-        )
-
-
-def _required(kind: type) -> Iterable[str]:
-    return [
-        each.name
-        for each in fields(kind)
-        if each.default is MISSING and each.default_factory is MISSING
-    ]

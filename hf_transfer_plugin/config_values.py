@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hf_transfer_plugin.adapt.average_checks import check_average
 from hf_transfer_plugin.adapt.schedules import FreezingSchedule
+from hf_transfer_plugin.config_domains import check_domains
 from hf_transfer_plugin.data.splitting import ROLES
 from hf_transfer_plugin.decide.controls import CONTROLS
 from hf_transfer_plugin.decide.planned_looks import check_looks
-from hf_transfer_plugin.errors import ConfigError, did_you_mean
+from hf_transfer_plugin.errors import ConfigError, did_you_mean, require
 from hf_transfer_plugin.metrics import check_metric
 
 if TYPE_CHECKING:
     from hf_transfer_plugin.config import RunConfig
     from hf_transfer_plugin.records import DataSpec, Task
 
-__all__ = ["check_source", "check_values", "require"]
+__all__ = ["check_values"]
 
 
 def check_values(config: RunConfig, task: Task | None) -> None:
@@ -62,7 +63,7 @@ def check_values(config: RunConfig, task: Task | None) -> None:
     for name in config.controls:
         hint = did_you_mean(name, CONTROLS)
         require(name in CONTROLS, "controls", f"{name}{hint}", "some of " + ", ".join(CONTROLS))
-    check_source(config)
+    check_domains(config)
 
 
 def _check_looks(config: RunConfig) -> None:
@@ -89,37 +90,3 @@ def _check_data(spec: DataSpec, key: str) -> None:
     for name in ("validation_fraction", "test_fraction"):
         value = getattr(spec, name)
         require(0 < value < 1, f"{key}.{name}", value, "a share between 0 and 1")
-
-
-def check_source(config: RunConfig) -> None:
-    """Require the source data where a control reads them, and nowhere else."""
-    source, wanted = config.source_data, "permuted-source" in config.controls
-    if wanted and source is None:
-        raise ConfigError(
-            arrived="the control permuted-source without source_data",
-            expected="the data that the checkpoint learned from, in the shape of `data`",
-            action="add source_data, such as {path: source.parquet}, or remove the control",
-        )
-    if source is None:
-        return
-    if not wanted:
-        raise ConfigError(
-            arrived="source_data, which none of the controls "
-            + ", ".join(config.controls)
-            + " reads",
-            expected="source_data together with the control permuted-source, which trains on them",
-            action="add permuted-source to controls, or remove source_data",
-        )
-    size = config.data.image_size
-    require(
-        source.image_size in (None, size),
-        "source_data.image_size",
-        source.image_size,
-        f"{size}, that of data: both are read by one network",
-    )
-
-
-def require(fits: bool, key: str, value: Any, expected: str) -> None:
-    """Raise a ConfigError for the value of a key unless it fits."""
-    if not fits:
-        raise ConfigError(f"{key}: {value}", expected, f"correct {key}")

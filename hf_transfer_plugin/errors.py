@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Any
 
 __all__ = [
     "CacheSpaceError",
@@ -17,6 +18,7 @@ __all__ = [
     "SetupError",
     "TransferError",
     "did_you_mean",
+    "require",
 ]
 
 
@@ -80,3 +82,9 @@ class ScheduleError(TransferError):
 
 class SetupError(TransferError):
     """Something of the installation or the machine that keeps everything from training."""
+
+
+def require(fits: bool, key: str, value: Any, expected: str) -> None:
+    """Raise a ConfigError for the value of a key unless it fits."""
+    if not fits:
+        raise ConfigError(f"{key}: {value}", expected, f"correct {key}")

@@ -13,7 +13,7 @@ from hf_transfer_plugin.adapt.objective_checks import check_objective_of_plan
 from hf_transfer_plugin.adapt.schedule_state import ScheduleState
 from hf_transfer_plugin.adapt.schedules import FreezingSchedule
 from hf_transfer_plugin.checkpoints import Checkpoint
-from hf_transfer_plugin.data import load_data
+from hf_transfer_plugin.data import plan_data, train_items
 from hf_transfer_plugin.errors import ConfigError
 from hf_transfer_plugin.explanation import Explanation, PhaseCost
 from hf_transfer_plugin.records import Plan
@@ -79,7 +79,7 @@ def _explain_plan(plan: Plan, train_examples: int | None, frozen: tuple[str, boo
     import torch
 
     if train_examples is None:
-        train_examples = sum(load_data(plan.data, plan.task).summary.counts["train"])
+        train_examples = train_items(plan, plan_data(plan))
     checkpoint = Checkpoint(
         plan.checkpoint, revision=plan.revision, trust_remote_code=plan.trust_remote_code
     )

@@ -19,7 +19,7 @@ from typing import TypeVar
 
 from hf_transfer_plugin.checkpoints import known_license
 from hf_transfer_plugin.config import RunConfig
-from hf_transfer_plugin.data import TargetData, load_data
+from hf_transfer_plugin.data import TargetData, load_data, load_domains, train_items
 from hf_transfer_plugin.environment import environment
 from hf_transfer_plugin.errors import RecordError
 from hf_transfer_plugin.explaining import Explanation, explain
@@ -91,7 +91,14 @@ class Line:
     @cached_property
     def data(self) -> TargetData:
         """Return the checked data."""
-        data = load_data(self.config.data, self.config.task)
+        config = self.config
+        if config.labels == "target" or config.source_data is None:
+            data = load_data(config.data, config.task)
+        else:
+            label_free = config.label_free_choice is not None
+            data = load_domains(
+                config.source_data, config.data, config.task, config.labels, label_free=label_free
+            )
         for warning in data.summary.warnings:
             _log.warning("data: %s", warning)
         if is_first():
@@ -215,8 +222,9 @@ class Line:
     def explain(self) -> Explanation:
         """Say what the plan will do and cost; an unfit schedule is found here."""
         if self._explanation is None:
-            examples = len(self.data.splits["train"])
-            self._explanation = explain(self.plan(), train_examples=examples)
+            plan = self.plan()
+            examples = train_items(plan, self.data)
+            self._explanation = explain(plan, train_examples=examples)
             if is_first():
                 self._explanation.save(self.folder / Explanation.file_name)
         return self._explanation

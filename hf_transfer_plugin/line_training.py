@@ -9,7 +9,8 @@ from functools import cached_property
 from pathlib import Path
 
 from hf_transfer_plugin.config import RunConfig
-from hf_transfer_plugin.data import TargetData, load_source
+from hf_transfer_plugin.data import TargetData, load_source, plan_data
+from hf_transfer_plugin.data.domains import in_order
 from hf_transfer_plugin.decide.controls import PERMUTED_SOURCE, controls
 from hf_transfer_plugin.planned_training import train_to_looks
 from hf_transfer_plugin.processes import is_first, wait_for_all
@@ -66,20 +67,36 @@ class LineTraining:
         if plan.name == "permuted-source":
             self._permuted_source.make()
             _follow(results, plan)
+        data = self._data_of(plan)
         if seeds < len(plan.seeds):
-            seeds = max(seeds, trained_seeds(plan, self.data, results, model_dir))
+            seeds = max(seeds, trained_seeds(plan, data, results, model_dir))
         _log.info("%s: %s, %d seeds", plan.name, plan.checkpoint, seeds)
         return run(
             replace(plan, seeds=plan.seeds[:seeds]),
             results=results,
             model_dir=model_dir,
-            data=self.data,
+            data=data,
             against=self._against(held_against) if transfers else None,
         )
 
     def _against(self, results: Sequence[RunResult]) -> Against:
         _, decides, *_ = self.plans()
-        return Against.of(results, decides.name, self.config.margin)
+        # One that validates on other rows says nothing of a curve on these.
+        alike = [each for each in results if _reads(each.plan) == _reads(self.plan)]
+        return Against.of(alike, decides.name, self.config.margin)
+
+    def _data_of(self, plan: Plan) -> TargetData:
+        """Return the rows of a plan, which may train on other labels than the transfer."""
+        wanted = _reads(plan)
+        if wanted == _reads(self.plan):
+            return self.data
+        if wanted not in self._other_data:
+            self._other_data[wanted] = in_order(plan_data(plan), self.data.class_names)
+        return self._other_data[wanted]
+
+    @cached_property
+    def _other_data(self) -> dict[tuple[str, bool], TargetData]:
+        return {}
 
     @cached_property
     def _permuted_source(self) -> PermutedSourceNetwork:
@@ -98,6 +115,11 @@ class LineTraining:
             return control
         network = self._permuted_source
         return replace(control, checkpoint=str(network.folder), revision=network.request)
+
+
+def _reads(plan: Plan) -> tuple[str, bool]:
+    """Return what decides which rows a plan reads: whose labels train, and whose choose."""
+    return plan.labels, plan.choose_by is not None
 
 
 def _follow(results: Path, plan: Plan) -> None:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from hf_transfer_plugin.errors import ConfigError, did_you_mean
 
-__all__ = ["check_number", "check_option", "kind_named", "named_options"]
+__all__ = ["check_number", "check_option", "check_switch", "kind_named", "named_options"]
 
 _Kind = TypeVar("_Kind")
 
@@ -123,3 +123,20 @@ def check_number(
         action=f"correct {key}"
         + (", without quotes (YAML reads 1e-3 as text: write 1.0e-3)" if text else ""),
     )
+
+
+def check_switch(what: str, name: str, key: str, value: Any) -> None:
+    """Raise a ConfigError for the value of an option that is neither on nor off.
+
+    Args:
+        what: is named, such as "objective".
+        name: of it.
+        key: the option.
+        value: as it was written; 0 and 1 count as off and on.
+    """
+    if not isinstance(value, bool) and value not in (0, 1):
+        raise ConfigError(
+            arrived=f"{what} {name} with {key}: {value!r}",
+            expected="true or false",
+            action=f"correct {key}",
+        )

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from hf_transfer_plugin.errors import ConfigError
 from hf_transfer_plugin.named_options import (
     check_number,
     check_option,
+    check_switch,
     kind_named,
     named_options,
 )
@@ -74,7 +76,17 @@ class Objective(Record):
         known = self.kind.options
         for key, value in self.options.items():
             check_option("objective", self.name, key, known)
-            is_count = isinstance(known[key], int)
+            default = known[key]
+            if isinstance(default, bool):
+                check_switch("objective", self.name, key, value)
+                continue
+            is_count = isinstance(default, int)
             low = 1 if is_count else 0
             check_number("objective", self.name, key, value, low, is_count=is_count)
+            if key in self.kind.positive and not value:
+                raise ConfigError(
+                    arrived=f"objective {self.name} with {key}: {value!r}",
+                    expected="a number above 0",
+                    action=f"correct {key}",
+                )
         return self

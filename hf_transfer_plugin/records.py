@@ -13,6 +13,7 @@ from hf_transfer_plugin.adapter_records import Adapter
 from hf_transfer_plugin.alarms import Alarm, Watch
 from hf_transfer_plugin.average_records import Average, ChosenWeights
 from hf_transfer_plugin.data_records import DataSpec, DataSummary, Task
+from hf_transfer_plugin.domain_kinds import CHOICES, ChooseBy, Criterion, Labels, reads_domains
 from hf_transfer_plugin.objective_records import Objective
 from hf_transfer_plugin.phases import Choice, Phase, Transition
 from hf_transfer_plugin.ranking_records import Candidate, Forecast, Ranking
@@ -68,6 +69,11 @@ class Plan(Record):
             `training` (or its default).
         seeds: one run each; plans of one comparison share them.
         metric: the metric that is judged (higher is better).
+        source: labelled rows of another domain, where something reads them.
+        labels: whose labels train: those of `data`, of `source`, or of both. With "source" the
+            labels of the target's train and validation rows are read by nothing.
+        choose_by: what chooses epoch and rate without labels of the target; None: its labelled
+            validation rows choose the rate. See `domain_kinds.CHOICES`.
         trust_remote_code: run code that comes with the checkpoint.
         prefix_cache: compute frozen layers once where that is exact; see `prefix_cache`.
         watch: what an alarm does while a seed trains; see `NegativeTransferCallback`.
@@ -91,10 +97,28 @@ class Plan(Record):
     learning_rates: tuple[float, ...] = ()
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     metric: str = "accuracy"
+    source: DataSpec | None = None
+    labels: Labels = "target"
+    choose_by: ChooseBy | None = None
     trust_remote_code: bool = False
     prefix_cache: bool = True
     watch: Watch = "warn"
     watch_patience: int | None = None
+
+    @property
+    def chosen_by(self) -> str:
+        """Return the name of the validation metric that chooses; larger is better."""
+        return "choice" if self.choose_by else self.metric
+
+    @property
+    def criterion(self) -> Criterion | None:
+        """Return what chooses without labels of the target, if something does."""
+        return CHOICES[self.choose_by] if self.choose_by else None
+
+    @property
+    def pairs_domains(self) -> bool:
+        """Tell whether it trains on pairs of a labelled and an unlabelled row."""
+        return reads_domains(self.objective)
 
 
 @dataclass(frozen=True)
@@ -106,7 +130,8 @@ class CurvePoint(Record):
         epoch: passes over train so far.
         train_loss, validation_loss: mean cross-entropy, in nats; train_loss with the term of an
             objective.
-        validation: value of the judged metric.
+        validation: value of the judged metric; with `choose_by` on the source's validation rows.
+        label_free: criterion -> value, of a plan with `choose_by`.
     """
 
     step: int
@@ -114,6 +139,7 @@ class CurvePoint(Record):
     train_loss: float
     validation_loss: float
     validation: float
+    label_free: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -130,6 +156,7 @@ class SeedResult(Record):
         wall_seconds: training and its evaluations; of a soup those of all members.
         alarms: what was noticed while it trained, first to last.
         weights: which weights validation chose; None in a plan without an average.
+        kept_step: optimizer steps of the weights that `choose_by` kept; None without it.
     """
 
     seed: int
@@ -143,6 +170,7 @@ class SeedResult(Record):
     wall_seconds: float
     alarms: tuple[Alarm, ...] = ()
     weights: ChosenWeights | None = None
+    kept_step: int | None = None
 
 
 @dataclass(frozen=True)

@@ -118,6 +118,20 @@ def _source(name: str, source: Any, *fragments: str) -> BadInput:
     return _case(name, prepare, "run c.yaml", *fragments)
 
 
+def _labels_of(name: str, source: str, *fragments: str) -> BadInput:
+    """Return a case of a good config that trains on the labels of a source."""
+
+    def prepare() -> None:
+        write_text_folder(
+            Path("strange"), train=texts(20, classes=("poor", "fine")), validation=None, test=None
+        )
+        write_text_folder(Path("untested"), test=None)
+        data = "untested" if source == "texts" else "texts"
+        write_config(Path("c.yaml"), labels="source", source_data=source, data=data)
+
+    return _case(name, prepare, "run c.yaml", *fragments)
+
+
 def _yaml(name: str, content: str, *fragments: str) -> BadInput:
     return _case(name, lambda: Path("c.yaml").write_text(content), "run c.yaml", *fragments)
 
@@ -273,6 +287,13 @@ _SOURCES = (
     _source("list as source", ["a"], "source_data: ['a']", "a path or Hub name"),
     _source("share of a source", {"path": "texts", "test_fraction": 2}, "source_data.test_fr"),
     _source("size of a source", {"path": "texts", "image_size": 9}, "source_data.image_size: 9"),
+    _override("labels of no source", "labels=source", "labels: source without source_data"),
+    _override("control of a source", "controls=source-only", "the control source-only without"),
+    _override("choice by labels", "choose_by=entropy", "choose_by: entropy with labels: target"),
+    _override("pairs of no source", "objective=dann", "the objective dann without source_data"),
+    _override("no such labels", "labels=none", "expected 'target' or 'source' or 'both'"),
+    _labels_of("other classes in the source", "strange", "'bad', 'good'", "'fine', 'poor'"),
+    _labels_of("no test rows of the target", "texts", "no split 'test', with labels: source"),
     _source("no such source", "./no.csv", "source_data: no such file or", "correct source_data.pa"),
     _source("empty source", "empty", "source_data: cannot read the data ./empty"),
     _source("source of another task", "pictures", "source_data: ", "set source_data.text"),

@@ -41,6 +41,18 @@ READ: dict[str, tuple[dict[str, Any], list[str], str, Any]] = {
         "source_data",
         DataSpec("org/set", label="y"),
     ),
+    "labels of a source": (
+        {"source_data": "org/set"},
+        ["labels=source"],
+        "label_free_choice",
+        "importance",
+    ),
+    "what chooses": (
+        {"source_data": "org/set", "labels": "both"},
+        ["choose_by=density"],
+        "label_free_choice",
+        "density",
+    ),
     "key beside a path": ({}, ["data.label=y"], "data", DataSpec("texts", label="y")),
     "path beside keys": ({"data": {"path": "a"}}, ["data.path=b"], "data", DataSpec("b")),
     "training": ({}, ["training.weight_decay=0.1"], "training", {"num_train_epochs": 1}),
@@ -79,7 +91,7 @@ READ: dict[str, tuple[dict[str, Any], list[str], str, Any]] = {
 
 
 def test_the_table_is_whole() -> None:
-    assert len(READ) == 29
+    assert len(READ) == 31
 
 
 @pytest.mark.parametrize("name", READ)

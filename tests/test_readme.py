@@ -25,6 +25,7 @@ from hf_transfer_plugin.adapter_kinds import KINDS
 from hf_transfer_plugin.alarms import AlarmAction, AlarmKind
 from hf_transfer_plugin.average_kinds import AVERAGES
 from hf_transfer_plugin.cli import app
+from hf_transfer_plugin.domain_kinds import CHOICES
 from hf_transfer_plugin.objective_kinds import OBJECTIVES
 from tests.callbacks.tiny import bert_config, examples, tensors
 
@@ -33,6 +34,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 OBJECTIVES_PAGE = (ROOT / "docs" / "objectives.md").read_text(encoding="utf-8")
 WEIGHTS_PAGE = (ROOT / "docs" / "weights.md").read_text(encoding="utf-8")
 ADAPTERS = (ROOT / "docs" / "adapters.md").read_text(encoding="utf-8")
+DOMAINS = (ROOT / "docs" / "domains.md").read_text(encoding="utf-8")
 EMBEDDINGS = (ROOT / "docs" / "embeddings.md").read_text(encoding="utf-8")
 PREFIX = (ROOT / "docs" / "prefix.md").read_text(encoding="utf-8")
 VERDICT = (ROOT / "docs" / "verdict.md").read_text(encoding="utf-8")
@@ -146,6 +148,31 @@ def test_the_objectives_of_the_cards(tmp_path: Path) -> None:
     for name, kind in OBJECTIVES.items():
         options = ", ".join(f"`{key}` {value:g}" for key, value in kind.options.items())
         assert f"| `{name}` | {kind.paper} | {options} |" in OBJECTIVES_PAGE
+
+
+def test_two_domains(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (text,) = _blocks("yaml", DOMAINS)
+    Path("config.yaml").write_text(text)
+    config = load_config("config.yaml")
+    assert (config.labels, config.label_free_choice) == ("source", "importance")
+    for name in CHOICES:
+        load_config("config.yaml", [f"choose_by={name}"])
+    assert set(
+        re.findall(r"^\| `(\w+)`(?: \(default\))? \| .* \| (?:high|low) \|$", DOMAINS, re.MULTILINE)
+    ) == set(CHOICES)
+    controls = set(re.findall(r"^\| `([\w-]+)` \| (?:the same plan|frozen)", DOMAINS, re.MULTILINE))
+    assert controls == {
+        "source-only",
+        "target-only",
+        "source-and-target",
+        "per-domain-standardised",
+    }
+    (code,) = _blocks("python", DOMAINS)
+    exec(code, {})
+    assert f"# {capsys.readouterr().out}" == code.splitlines(keepends=True)[-1]
 
 
 def test_word_vectors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,6 +47,11 @@ def check_objective(objective: Objective, args: TrainingArguments, model: nn.Mod
             "a model that is not compiled: a compiled graph may leave out what is read of a pass",
             "remove torch_compile",
         ),
+        "fp16": (
+            bool(args.fp16) and objective.kind.learns,
+            "gradients as they are: a discriminator cannot follow the scaling of fp16",
+            "train in bf16, or choose mmd, coral or mcc",
+        ),
         f"label_smoothing_factor={args.label_smoothing_factor}": (
             args.label_smoothing_factor != 0,
             "the loss of the model: Trainer computes a smoothed one outside of it",

@@ -35,6 +35,7 @@ class ObjectiveRun:
         model: the innermost one that Trainer knows.
         args: of the Trainer.
         rows: its dataloader of training rows.
+        steps: that the run makes in all.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class ObjectiveRun:
         model: nn.Module,
         args: TrainingArguments,
         rows: Any,
+        steps: int,
     ) -> None:
         self._objective, self._share = objective, LossShare()
         self._latest: dict[str, torch.Tensor] = {}
@@ -63,6 +65,8 @@ class ObjectiveRun:
                 read_source,
                 source.head.to(args.device) if source.head is not None else None,
                 _batches(rows, args),
+                args.seed,
+                steps,
             )
         )
         self._reader = PassReader(model, reads)

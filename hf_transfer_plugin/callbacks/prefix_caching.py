@@ -280,6 +280,7 @@ class PrefixCache(TrainerCallback):
         boundaries, steps = find_boundaries(fed, served.source, ahead, digest)
         entries = self._entries(fed)
         read = steps * args.train_batch_size * args.gradient_accumulation_steps * args.world_size
+        read *= served.rows_per_example
         few = read < _WORTH * served.source.rows
         if few and not all(of_all(agreed(lambda: entries.is_there(served, boundaries[0])))):
             raise _NoGain(

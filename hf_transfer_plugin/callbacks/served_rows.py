@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from hf_transfer_plugin.data.domain_pairs import DomainPairs
 from hf_transfer_plugin.prefix.cut import Cut
 from hf_transfer_plugin.prefix.determinism import check_deterministic
 from hf_transfer_plugin.prefix.light_rows import LightDataset, LightRow
@@ -78,7 +79,9 @@ class ServedRows:
         self, number: int, given: Given, dataset: Any, collate: Any, *, views: int, seed: int
     ) -> None:
         self.number, self.given = number, given
-        self.source = RowSource(dataset, collate, views=views, seed=seed)
+        self._pairs = dataset if isinstance(dataset, DomainPairs) else None
+        rows = dataset if self._pairs is None else self._pairs.rows
+        self.source = RowSource(rows, collate, views=views, seed=seed)
         self.light = LightDataset(dataset)
         self.rows: StoredRows | None = None
         self.stores: dict[str, RowStore] = {}
@@ -118,6 +121,11 @@ class ServedRows:
         return same and (ours.left, ours.multiple) == (theirs.left, theirs.multiple)
 
     @property
+    def rows_per_example(self) -> int:
+        """Return how many rows are read for an example: two for a pair."""
+        return 1 if self._pairs is None else 2
+
+    @property
     def is_on(self) -> bool:
         """Tell whether batches come from the cache."""
         return bool(self._shared[0]) and self.rows is not None
@@ -131,7 +139,12 @@ class ServedRows:
         self._shared[1] = epoch
 
     def row_numbers(self, examples: Sequence[int]) -> np.ndarray:
-        """Return the row of each example in this epoch: its views take turns."""
+        """Return the row of each example in this epoch: its views take turns.
+
+        Of pairs the rows of all sources, then those of all targets.
+        """
+        if self._pairs is not None:
+            examples = self._pairs.row_numbers(examples)
         numbers, views = np.asarray(examples, dtype=np.int64), self.source.views
         # Neighbours begin with different views.
         start = numbers * 2654435761 % 2**32 * views >> 32

@@ -1,5 +1,7 @@
 """The user's data: found, checked before anything trains, and made ready for a checkpoint."""
 
+from hf_transfer_plugin.data.domain_pairs import UNLABELLED, DomainPairs, DomainPairsCollator
+from hf_transfer_plugin.data.domains import load_domains, plan_data, train_items
 from hf_transfer_plugin.data.loading import TargetData, load_data
 from hf_transfer_plugin.data.preprocessing import (
     Prepared,
@@ -10,11 +12,17 @@ from hf_transfer_plugin.data.preprocessing import (
 from hf_transfer_plugin.data.source_loading import load_source
 
 __all__ = [
+    "UNLABELLED",
+    "DomainPairs",
+    "DomainPairsCollator",
     "Prepared",
     "TargetData",
     "load_data",
+    "load_domains",
     "load_source",
+    "plan_data",
     "prepare",
     "prepare_images",
     "prepare_texts",
+    "train_items",
 ]

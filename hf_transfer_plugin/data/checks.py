@@ -16,7 +16,7 @@ from hf_transfer_plugin.terminal import track
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
 
-__all__ = ["check_classes", "check_rows"]
+__all__ = ["check_classes", "check_rows", "untested"]
 
 
 def check_classes(labels: Mapping[str, Sequence[int]], names: Sequence[str]) -> tuple[str, ...]:
@@ -46,12 +46,20 @@ def check_classes(labels: Mapping[str, Sequence[int]], names: Sequence[str]) -> 
         )
     _require(names, set().union(*present.values()), present["train"], "train")
     _require(names, present["train"], present["validation"], "validation")
-    missing = present["train"] - present["test"]
-    warnings = []
-    if missing:
-        named = _listed(names[index] for index in sorted(missing))
-        warnings.append(f"test has no example of {named}: nothing is said about these classes")
-    return tuple(warnings)
+    return untested(names, present["train"] - present["test"])
+
+
+def untested(names: Sequence[str], missing: set[int]) -> tuple[str, ...]:
+    """Return a warning for classes without a test row, if there are any.
+
+    Args:
+        names: class names in label order.
+        missing: numbers of these classes.
+    """
+    if not missing:
+        return ()
+    named = _listed(names[index] for index in sorted(missing))
+    return (f"test has no example of {named}: nothing is said about these classes",)
 
 
 def _require(names: Sequence[str], wanted: set[int], found: set[int], role: str) -> None:
@@ -93,7 +101,7 @@ def check_rows(
             for column in columns:
                 content.update(read(row[column], f"row {number} of {role} ({column})") + b"\0")
             digests[content.digest()] += 1
-            whole.update(content.digest() + labels[role][number].to_bytes(8, "little"))
+            whole.update(content.digest() + labels[role][number].to_bytes(8, "little", signed=True))
         seen[role] = digests
     leaked = sum(count for digest, count in seen["test"].items() if digest in seen["train"])
     warnings = (f"{leaked} test rows stand in train too",) if leaked else ()

@@ -21,7 +21,7 @@ from hf_transfer_plugin.records import DataSpec, DataSummary, Task
 if TYPE_CHECKING:
     from datasets import DatasetDict
 
-__all__ = ["TargetData", "load_data"]
+__all__ = ["TargetData", "load_data", "require_inputs", "require_rows"]
 
 
 @dataclass(frozen=True)
@@ -66,10 +66,10 @@ def load_data(spec: DataSpec, task: Task) -> TargetData:
     require_splits(spec, list(raw))
     named = [getattr(spec, f"{role}_split") for role in ROLES]
     raw = DatasetDict({name: rows for name, rows in raw.items() if name in named})
-    _require_rows(raw)
+    require_rows(raw)
     label = label_column(spec, raw[spec.train_split])
     inputs = input_columns(spec, task, raw[spec.train_split])
-    _require_inputs(inputs, label)
+    require_inputs(inputs, label)
     names, classes = class_indices(spec, raw, label)
     chosen = choose_rows(spec, classes)
     labels = {role: [classes[chosen[role][0]][row] for row in chosen[role][1]] for role in ROLES}
@@ -92,7 +92,7 @@ def load_data(spec: DataSpec, task: Task) -> TargetData:
     return TargetData(task, spec, splits, inputs, summary)
 
 
-def _require_inputs(inputs: Sequence[str], label: str) -> None:
+def require_inputs(inputs: Sequence[str], label: str) -> None:
     """Require inputs beside the label; "label" is what the class indices are stored as."""
     for name in inputs:
         if name in (label, "label") or list(inputs).count(name) > 1:
@@ -103,7 +103,8 @@ def _require_inputs(inputs: Sequence[str], label: str) -> None:
             )
 
 
-def _require_rows(raw: DatasetDict) -> None:
+def require_rows(raw: DatasetDict) -> None:
+    """Raise a DataError for a split without rows."""
     for name, rows in raw.items():
         if len(rows) == 0:
             raise DataError(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +15,7 @@ from hf_transfer_plugin.samples import is_sample, sample_data
 if TYPE_CHECKING:
     from datasets import DatasetDict
 
-__all__ = ["read_splits"]
+__all__ = ["read_splits", "without_bars"]
 
 _BUILDERS = {
     ".csv": "csv",
@@ -66,10 +68,9 @@ def _load(spec: DataSpec, path: str, **options: Any) -> DatasetDict:
     from pyarrow import ArrowInvalid
 
     given = {name: value for name, value in options.items() if value is not None}
-    bars = datasets.utils.logging.is_progress_bar_enabled()
-    datasets.disable_progress_bars()
     try:
-        return datasets.load_dataset(path, **given)
+        with without_bars():
+            return datasets.load_dataset(path, **given)
     except (OSError, HfHubHTTPError) as error:
         # Not found, no network, gated, wrong token: the message says which.
         arrived = f"cannot read the data {spec.path}: {_first_line(error)}"
@@ -80,10 +81,21 @@ def _load(spec: DataSpec, path: str, **options: Any) -> DatasetDict:
         _fail_on_empty_tables(Path(spec.path).expanduser())
         arrived = f"cannot parse the data {spec.path}: {_reason(error)}"
         action = "mend the file; a folder holds files of one kind with the same columns"
-    finally:
-        if bars:
-            datasets.enable_progress_bars()
     raise DataError(arrived, _KINDS, action)
+
+
+@contextmanager
+def without_bars() -> Iterator[None]:
+    """Keep the progress bars of `datasets` off the terminal."""
+    import datasets
+
+    shown = datasets.utils.logging.is_progress_bar_enabled()
+    datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        if shown:
+            datasets.enable_progress_bars()
 
 
 def _fail_on_empty_tables(path: Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from hf_transfer_plugin.errors import DataError
 from hf_transfer_plugin.records import DataSpec
 
-__all__ = ["ROLES", "choose_rows", "require_splits"]
+__all__ = ["ROLES", "choose_rows", "choose_unlabelled_rows", "require_splits"]
 
 ROLES = ("train", "validation", "test")
 
@@ -72,6 +72,53 @@ def choose_rows(
         if examples is not None and examples < len(rows):
             chosen[role] = (split, _divide(labels[split], rows, examples, spec.seed, role)[0])
     return chosen
+
+
+def choose_unlabelled_rows(
+    spec: DataSpec, sizes: Mapping[str, int], test: Sequence[int]
+) -> dict[str, tuple[str, list[int]]]:
+    """Choose rows as `choose_rows` does, without any label of train and validation.
+
+    Args:
+        spec: names, sizes and the seed.
+        sizes: source split -> number of its rows; the test split is one of them.
+        test: class of each test row.
+
+    Returns:
+        role -> (source split, row numbers, ascending).
+
+    Raises:
+        DataError: when too few rows are left, or test cannot be divided by class.
+    """
+    import numpy as np
+
+    draw = np.random.default_rng(spec.seed)
+    remaining = list(range(sizes[spec.train_split]))
+    if spec.validation_split in sizes:
+        held_out = (spec.validation_split, list(range(sizes[spec.validation_split])))
+    else:
+        order = draw.permutation(len(remaining)).tolist()
+        size = max(1, round(spec.validation_fraction * len(remaining)))
+        held_out, remaining = (spec.train_split, sorted(order[:size])), sorted(order[size:])
+    if not remaining:
+        raise DataError(
+            arrived=f"{sizes[spec.train_split]} rows in {spec.path} (data.train_split)",
+            expected="rows of the target to train on, and one or more to choose by",
+            action="give more unlabelled rows, or a validation split",
+        )
+
+    def some(rows: list[int], wanted: int | None) -> list[int]:
+        few = wanted is not None and wanted < len(rows)
+        return sorted(draw.permutation(rows)[:wanted].tolist()) if few else rows
+
+    tested = list(range(len(test)))
+    if spec.test_examples is not None and spec.test_examples < len(tested):
+        tested = _divide(test, tested, spec.test_examples, spec.seed, "test")[0]
+    return {
+        "train": (spec.train_split, some(remaining, spec.train_examples)),
+        "validation": (held_out[0], some(held_out[1], spec.validation_examples)),
+        "test": (spec.test_split, tested),
+    }
 
 
 def _divide(

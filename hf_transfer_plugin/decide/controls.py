@@ -6,7 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
-from hf_transfer_plugin.alarms import Watch
+from hf_transfer_plugin.decide.domain_controls import (
+    control_watch,
+    per_domain_standardised,
+    source_and_target,
+    source_only,
+    target_only,
+)
 from hf_transfer_plugin.decide.rates import (
     ENOUGH_RATES,
     FULL_FACTORS,
@@ -18,10 +24,17 @@ from hf_transfer_plugin.decide.rates import (
 from hf_transfer_plugin.errors import ConfigError, did_you_mean
 from hf_transfer_plugin.records import Average, Phase, Plan
 
-__all__ = ["CONTROLS", "DEFAULT_CONTROLS", "PERMUTED_SOURCE", "controls"]
+__all__ = ["CONTROLS", "DEFAULT_CONTROLS", "PERMUTED_SOURCE", "SOURCE_CONTROLS", "controls"]
 
 DEFAULT_CONTROLS = ("from-scratch", "linear", "majority")
 PERMUTED_SOURCE = "./sources/permuted"  # in the run folder
+#: Those that read source data.
+SOURCE_CONTROLS = (
+    "permuted-source",
+    "source-only",
+    "source-and-target",
+    "per-domain-standardised",
+)
 HEAD_FACTORS = (1.0, 10.0, 100.0)  # a head alone stands, and needs, larger steps
 
 
@@ -41,14 +54,22 @@ def controls(
     - "permuted-source": the plan as it is, from a network of the same architecture that learned
       permuted labels on the source data (`PERMUTED_SOURCE`; a `Line` makes it). Does it matter
       what the source taught, or would any training on its inputs do?
+    - "source-only": the plan on the source's labels, without an objective that reads domains. Does
+      adaptation help, or does the target harm?
+    - "target-only": the plan on the target's labels: what they would give, a ceiling where the
+      transfer reads none. Does the source help?
+    - "source-and-target": the plan on the rows of both. Does either harm the other?
+    - "per-domain-standardised": logistic regression on frozen features, standardised in each domain
+      by itself, and the source's labels. Is training a network needed to adapt?
 
     Data, seeds and metric stay those of the plan. A control trains with a grid of rates, because
     one at a rate that was tuned for the transfer loses for that reason alone, and help is
     over-reported. "permuted-source" has the plan's own rates: with a grid of three in the plan,
-    those of both are tuned. It alone has the adapter and the objective of the plan: an
-    adapter on random weights that never train would lose to anything, and an objective has no
-    source to hold them to. What validation gains by an average of weights, the controls that train
-    a network gain too; they have no start to go back to, so all but "permuted-source" drop WiSE-FT.
+    those of both are tuned. It alone has the adapter and the objective of the plan: an adapter on
+    random weights that never train would lose to anything, and an objective has no source to hold
+    them to. The controls of domains that train a network have both, and the plan's own rates.
+    What validation gains by an average of weights, the controls that train a network gain too;
+    those from other weights or with other layers have no start to go back to, so they drop WiSE-FT.
 
     Args:
         plan: the transfer, from a pretrained checkpoint.
@@ -70,6 +91,7 @@ def controls(
     own_rates(plan)  # a rate that is no number must not wait for the control that reads it
     given = tuple(checked_rate(rate, plan) for rate in learning_rates)
     made = tuple(CONTROLS[name](plan, given) for name in names)
+    _check_differ(plan, made)
     taken = [control.name for control in made if control.name == plan.name]
     if taken:
         raise ConfigError(
@@ -87,7 +109,7 @@ def _from_scratch(plan: Plan, given: Rates) -> Plan:
         name="from-scratch",
         weights="random",
         schedule=(Phase(train=("*",)),),
-        watch=_watch(plan),
+        watch=control_watch(plan),
         adapter=None,
         objective=None,
         average=_average(plan),
@@ -100,7 +122,7 @@ def _frozen_probe(plan: Plan, given: Rates) -> Plan:
         plan,
         name="frozen-probe",
         schedule=(Phase(train=("head",)),),
-        watch=_watch(plan),
+        watch=control_watch(plan),
         adapter=None,
         objective=None,
         average=_average(plan),
@@ -114,13 +136,8 @@ def _permuted_source(plan: Plan, _: Rates) -> Plan:
         name="permuted-source",
         checkpoint=PERMUTED_SOURCE,
         revision=None,
-        watch=_watch(plan),
+        watch=control_watch(plan),
     )
-
-
-def _watch(plan: Plan) -> Watch:
-    """Return what an alarm does to a control, which is never rescued."""
-    return "rollback" if plan.watch == "rescue" else plan.watch
 
 
 def _average(plan: Plan) -> Average | None:
@@ -146,6 +163,9 @@ def _baseline(plan: Plan, name: str) -> Plan:
         data=plan.data,
         seeds=plan.seeds,
         metric=plan.metric,
+        source=plan.source,
+        labels=plan.labels,
+        choose_by=plan.choose_by,
     )
 
 
@@ -158,6 +178,17 @@ def _check_transfers(plan: Plan) -> None:
         expected="a plan that starts from pretrained weights",
         action="make the controls from the transfer's plan",
     )
+
+
+def _check_differ(plan: Plan, made: Sequence[Plan]) -> None:
+    for control in made:
+        if replace(control, name=plan.name, watch=plan.watch) == plan:
+            raise ConfigError(
+                arrived=f"the control {control.name} of a plan that is the same training: "
+                f"labels: {plan.labels}",
+                expected="a control that differs from the transfer",
+                action=f"remove {control.name} from controls",
+            )
 
 
 def _check_names(names: Sequence[str]) -> None:
@@ -183,5 +214,9 @@ CONTROLS: Mapping[str, Callable[[Plan, Rates], Plan]] = MappingProxyType(
         "linear": _linear,
         "majority": _majority,
         "permuted-source": _permuted_source,
+        "source-only": source_only,
+        "target-only": target_only,
+        "source-and-target": source_and_target,
+        "per-domain-standardised": per_domain_standardised,
     }
 )

@@ -12,11 +12,12 @@ from pathlib import Path
 from hf_transfer_plugin.alarms import Watch
 from hf_transfer_plugin.decide.gate import gate
 from hf_transfer_plugin.decide.verdict import judge
+from hf_transfer_plugin.errors import ConfigError
 from hf_transfer_plugin.kept_models import keep_model
 from hf_transfer_plugin.ladder.rungs import RUNGS, Ground, Tried
 from hf_transfer_plugin.line import Line
 from hf_transfer_plugin.processes import is_first, wait_for_all
-from hf_transfer_plugin.records import Rescue, RunResult, Verdict
+from hf_transfer_plugin.records import Plan, Rescue, RunResult, Verdict
 from hf_transfer_plugin.rescue_records import Rung, RungName
 from hf_transfer_plugin.train import run
 from hf_transfer_plugin.train.baselines import BASELINE_PREFIX
@@ -50,11 +51,28 @@ def rescue(line: Line, after_rung: Callable[[Rung], None] = lambda _: None) -> R
     Returns:
         The ladder; without a rung when the verdict is `go`.
 
+    Raises:
+        ConfigError: when transfer and control validate on the rows of different domains.
+
     References:
         Kumar et al. (2022), LP-FT; Wortsman et al. (2022), WiSE-FT; Wortsman et al. (2022),
         "Model soups".
     """
-    return _Ladder(line, line.judge()).climb(after_rung)
+    ladder = _Ladder(line, line.judge())
+    _check_alike(line.plan(), ladder.control.plan)
+    return ladder.climb(after_rung)
+
+
+def _check_alike(transfer: Plan, control: Plan) -> None:
+    """Require a control whose validation rows are those of the rungs."""
+    if (transfer.labels, transfer.choose_by is None) != (control.labels, control.choose_by is None):
+        raise ConfigError(
+            arrived=f"a rescue from {transfer.name} with labels: {transfer.labels} to the control "
+            f"{control.name} with labels: {control.labels}",
+            expected="a control that validates on the same rows, such as source-only: rungs are "
+            "compared with it on validation",
+            action="put another control first in `controls`",
+        )
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from hf_transfer_plugin.data.domain_pairs import DomainRows
 from hf_transfer_plugin.prefix.arrow_digest import digest_dataset
 from hf_transfer_plugin.prefix.code_digest import digest_code, is_readable
 from hf_transfer_plugin.prefix.determinism import kept_random_states
@@ -24,22 +25,21 @@ def data_fingerprint(source: RowSource) -> str:
     """Digest what a source's rows are made of.
 
     A `datasets.Dataset` counts by its stored content, its transform and collator, and the tensors
-    of spread rows. Of another dataset only the tensors of all rows tell.
+    of spread rows; so do two of them as the domains of pairs. Of another dataset only the tensors
+    of all rows tell.
     """
-    import datasets
-
     digest = hashlib.blake2b(digest_size=16)
     _add(digest, "rows", source.examples, source.views)
     if source.views > 1:
         _add(digest, "seed", source.seed)
     _add(digest, "collator", digest_code(source.collate))
     with kept_random_states():
-        if isinstance(source.dataset, datasets.Dataset) and is_readable(
-            source.dataset.format["format_kwargs"]
-        ):
-            digest_dataset(digest, source.dataset)
-            shown = source.dataset.format
-            _add(digest, "format", shown["type"], digest_code(shown["format_kwargs"]))
+        parts = _parts(source.dataset)
+        if all(map(_is_readable, parts)):
+            for part in parts:
+                digest_dataset(digest, part)
+                shown = part.format
+                _add(digest, "format", shown["type"], digest_code(shown["format_kwargs"]))
             probes = source.spread(_PROBES)
             # One at a time too: a transform may read rows together in another way.
             for rows in [probes, *([row] for row in probes[:2])]:
@@ -50,6 +50,19 @@ def data_fingerprint(source: RowSource) -> str:
                 rows = list(range(start, min(start + _BATCH, source.rows)))
                 _add_batch(digest, source.batch(rows))
     return digest.hexdigest()
+
+
+def _parts(dataset: Any) -> list[Any]:
+    """Return the datasets whose rows follow one another in a dataset."""
+    return list(dataset.parts.values()) if isinstance(dataset, DomainRows) else [dataset]
+
+
+def _is_readable(dataset: Any) -> bool:
+    import datasets
+
+    if not isinstance(dataset, datasets.Dataset):
+        return False
+    return bool(is_readable(dataset.format["format_kwargs"]))
 
 
 def _add(digest: Any, *words: object) -> None:

@@ -58,25 +58,32 @@ class Probes:
 
 
 def make_probes(source: RowSource, place: Callable[[Batch], Batch]) -> Probes:
-    """Choose rows of a source.
+    """Choose rows of a source; of two domains as many of each, for a loss may compare them.
 
     Args:
         source: where the rows come from.
         place: brings a batch to the device of the model.
     """
     lengths = source.lengths()
-    if lengths is None:
-        order = np.linspace(0, source.rows - 1, 2 * _ROWS).astype(int).tolist()
-        first, second = order[:_ROWS], order[_ROWS : 2 * _ROWS - 1]
-    else:
-        by_length = np.argsort(-lengths, kind="stable").tolist()
-        first = [by_length[0], by_length[len(by_length) // 2], by_length[-1]]
-        second = by_length[-2:]
+    first: list[int] = []
+    second: list[int] = []
+    for rows in source.domains:
+        if lengths is None:
+            order = np.linspace(rows.start, rows.stop - 1, 2 * _ROWS).astype(int).tolist()
+            first, second = first + order[:_ROWS], second + order[_ROWS : 2 * _ROWS - 1]
+        else:
+            by_length = (
+                rows.start + np.argsort(-lengths[rows.start : rows.stop], kind="stable")
+            ).tolist()
+            first += [by_length[0], by_length[len(by_length) // 2], by_length[-1]]
+            second += by_length[-2:]
+    if lengths is not None:
+        first.sort(key=lambda row: -lengths[row])
         if lengths[second].max() == lengths[first].max():
-            second = [by_length[-1]] * 2
+            second = first[-1:] * 2
         # A dimension must not be able to follow the rows and the length at once.
         if lengths[first].max() * len(second) == lengths[second].max() * len(first):
-            second = [*second, by_length[-1], by_length[-1]]
+            second = [*second, *first[-1:] * 2]
     made = [_probe(source, rows, lengths, place) for rows in (first, second, first[-1:])]
     return Probes(made[0], made[1], made[2], source.rules.left)
 

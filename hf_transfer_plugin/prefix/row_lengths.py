@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hf_transfer_plugin.data.domain_pairs import DomainRows
 from hf_transfer_plugin.prefix.determinism import NotCacheable
 from hf_transfer_plugin.prefix.padding_probes import item_length
 from hf_transfer_plugin.terminal import track
@@ -25,12 +26,17 @@ Lengths = np.ndarray[Any, np.dtype[np.int64]]
 def arrow_lengths(dataset: Any) -> dict[str, Lengths]:
     """Return column of lists -> length of each row's list.
 
-    Empty for what is not a `datasets.Dataset`, or has a transform, which may change lengths.
+    Empty for what is not a `datasets.Dataset`, or has a transform, which may change lengths. Of two
+    domains, the columns of both.
     """
     import datasets
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    if isinstance(dataset, DomainRows):
+        of_each = [arrow_lengths(part) for part in dataset.parts.values()]
+        names = set.intersection(*map(set, of_each))
+        return {name: np.concatenate([each[name] for each in of_each]) for name in names}
     if not isinstance(dataset, datasets.Dataset) or dataset.format["type"] == "custom":
         return {}
     table = dataset.with_format("arrow")

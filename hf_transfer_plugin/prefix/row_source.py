@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hf_transfer_plugin.data.domain_pairs import DomainRows
 from hf_transfer_plugin.prefix.data_fingerprint import data_fingerprint
 from hf_transfer_plugin.prefix.determinism import (
     NotCacheable,
@@ -71,6 +72,14 @@ class RowSource:
         self.views = views
         self.rows = self.examples * views
         self.seed = seed
+
+    @property
+    def domains(self) -> tuple[range, ...]:
+        """Return the rows of source and target; one range of all rows where there are no two."""
+        if not isinstance(self.dataset, DomainRows):
+            return (range(self.rows),)
+        first = len(self.dataset.source) * self.views
+        return range(first), range(first, self.rows)
 
     def spread(self, count: int) -> list[int]:
         """Return at most `count` row numbers from first to last."""

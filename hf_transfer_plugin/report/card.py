@@ -15,6 +15,7 @@ from hf_transfer_plugin.report.adapter_words import (
 )
 from hf_transfer_plugin.report.alarms import alarm_sentences
 from hf_transfer_plugin.report.canvas import Chart
+from hf_transfer_plugin.report.domain_words import tested_words
 from hf_transfer_plugin.report.evidence import class_rows, kept_seed, spread
 from hf_transfer_plugin.report.harm_rows import harmed_classes, hidden_cells, hidden_sentence
 from hf_transfer_plugin.report.metadata import card_metadata
@@ -143,11 +144,9 @@ def _use(report: Report) -> str:
 def _limits(report: Report) -> list[str]:
     """Return what a user must know before relying on the model."""
     kept = kept_seed(report.transfer)
-    count = len(report.transfer.labels)
     limits = [
         "It always answers one of these classes, also for inputs that belong to none of them.",
-        f"It was tested on {count} examples like those it was trained on; elsewhere it may do "
-        "worse.",
+        tested_words(report),
     ]
     if is_static(report):
         limits.insert(0, static_limit())

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from hf_transfer_plugin.records import Report, RunResult
 from hf_transfer_plugin.report.average_words import average_sentences
+from hf_transfer_plugin.report.domain_words import domain_sentences
 from hf_transfer_plugin.report.evidence import (
     kept_seed,
     spread,
@@ -144,7 +145,7 @@ def seed_cells(report: Report) -> Cells:
 
 
 def how_sentences(report: Report) -> list[str]:
-    """Return HOW in plain words: schedule, objective, average, share of weights, rate."""
+    """Return HOW in plain words: schedule, objective, domains, average, share of weights, rate."""
     transfer = report.transfer
     sentences = schedule_words(transfer.plan.schedule)
     if transfer.plan.adapter is not None:
@@ -156,7 +157,7 @@ def how_sentences(report: Report) -> list[str]:
             f"The loss has a term beside that of the task, {objective.described}: "
             f"{objective.kind.holds}."
         )
-    sentences += average_sentences(report)
+    sentences += [*domain_sentences(report), *average_sentences(report)]
     if transfer.parameters:
         share = transfer.trainable_parameters / transfer.parameters
         sentences.append(

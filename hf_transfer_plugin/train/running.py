@@ -10,8 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hf_transfer_plugin.data import TargetData, load_data
-from hf_transfer_plugin.data.splitting import ROLES
+from hf_transfer_plugin.data import TargetData, plan_data
 from hf_transfer_plugin.errors import ConfigError
 from hf_transfer_plugin.kept_models import keep_model
 from hf_transfer_plugin.metrics import check_metric
@@ -69,7 +68,7 @@ def run(
             expected="at least one seed, each once",
             action="correct `seeds`",
         )
-    data = data or load_data(plan.data, plan.task)
+    data = data or plan_data(plan)
     places = _Places(
         Path(results) if results is not None else None,
         Path(model_dir) if model_dir is not None else None,
@@ -136,7 +135,7 @@ def _train_seeds(
     plan: Plan, data: TargetData, done: RunResult | None, places: _Places, against: Against
 ) -> RunResult:
     from hf_transfer_plugin.train.arguments import check_training
-    from hf_transfer_plugin.train.training import prepare, train_once
+    from hf_transfer_plugin.train.training import prepare, roles_of, train_once
 
     check_training(plan.training, plan.batch_size)
     if plan.watch == "rescue" and against.is_empty:
@@ -145,7 +144,7 @@ def _train_seeds(
             "has no learning curve, and no frozen-probe is among the controls",
             plan.name,
         )
-    checkpoint, prepared = prepare(plan, data, ROLES if places.test else ("train", "validation"))
+    checkpoint, prepared = prepare(plan, data, roles_of(plan, test=places.test))
     keep_start = places.seeds_dir is not None
 
     def attempt(plan: Plan, seed: int, rate: float | None) -> Trained:
@@ -181,8 +180,8 @@ def _best_of_grid(plan: Plan, attempt: Callable[..., Trained]) -> tuple[Trained,
     tried = replace(plan, average=None) if cooks else plan
     for rate in plan.learning_rates:
         trained = attempt(tried, rate=rate)
-        grid[f"{rate:g}"] = trained.result.validation[plan.metric]
-        if best is None or grid[f"{rate:g}"] > best.result.validation[plan.metric]:
+        grid[f"{rate:g}"] = trained.result.validation[plan.chosen_by]
+        if best is None or grid[f"{rate:g}"] > best.result.validation[plan.chosen_by]:
             best = trained
     assert best is not None
     return (attempt(plan, rate=best.result.learning_rate) if cooks else best), grid
@@ -193,7 +192,7 @@ def _extended(
 ) -> RunResult:
     seeds = (*(done.seeds if done else ()), trained.result)
     # max keeps the first of equals.
-    best = max(seeds, key=lambda each: each.validation[plan.metric])
+    best = max(seeds, key=lambda each: each.validation[plan.chosen_by])
     is_best = best is trained.result
     return RunResult(
         plan=plan,

@@ -22,9 +22,8 @@ from hf_transfer_plugin.callbacks.objective import ObjectiveCallback
 from hf_transfer_plugin.callbacks.prefix_caching import prefix_cache
 from hf_transfer_plugin.callbacks.progress import ProgressBarCallback
 from hf_transfer_plugin.checkpoints import Checkpoint, without_bars
-from hf_transfer_plugin.data import Prepared, TargetData
+from hf_transfer_plugin.data import DomainPairs, DomainPairsCollator, Prepared, TargetData
 from hf_transfer_plugin.data import prepare as prepare_data
-from hf_transfer_plugin.data.splitting import ROLES
 from hf_transfer_plugin.processes import of_first, wait_for_all
 from hf_transfer_plugin.records import Plan, SeedResult, Transition
 from hf_transfer_plugin.terminal import progress
@@ -44,10 +43,11 @@ from hf_transfer_plugin.train.averaging import (
     moving_average,
     soup_members,
 )
+from hf_transfer_plugin.train.label_free_choice import KeepChosen
 from hf_transfer_plugin.train.reached import curve_of, metrics_of, plain_metrics, seed_result
 from hf_transfer_plugin.train.watching import watching
 
-__all__ = ["Trained", "prepare", "train_once"]
+__all__ = ["Trained", "prepare", "roles_of", "train_once"]
 
 
 @dataclass(frozen=True)
@@ -78,13 +78,29 @@ class Trained:
 
 
 def prepare(
-    plan: Plan, data: TargetData, roles: Sequence[str] = ROLES
+    plan: Plan, data: TargetData, roles: Sequence[str] | None = None
 ) -> tuple[Checkpoint, Prepared]:
-    """Find the checkpoint and bring the splits that are wanted into the form that it reads."""
+    """Find the checkpoint and bring splits into the form that it reads: all that the plan reads."""
     checkpoint = Checkpoint(
         plan.checkpoint, revision=plan.revision, trust_remote_code=plan.trust_remote_code
     )
-    return checkpoint, prepare_data(checkpoint, data, roles)
+    return checkpoint, prepare_data(checkpoint, data, roles or roles_of(plan))
+
+
+def roles_of(plan: Plan, *, test: bool = True) -> tuple[str, ...]:
+    """Return the splits that a plan reads.
+
+    Args:
+        plan: what trains.
+        test: whether it is tested.
+    """
+    wanted = {
+        "train": True,
+        "unlabelled": plan.pairs_domains,
+        "choice" if plan.choose_by else "validation": True,
+        "test": test,
+    }
+    return tuple(role for role, reads in wanted.items() if reads)
 
 
 def train_once(
@@ -123,8 +139,9 @@ def train_once(
     parameters = sum(parameter.numel() for parameter in model.parameters())
     size = adapter_bytes(plan, model)
     merge(plan, model)
+    kept = fitted.kept_step
     result = seed_result(
-        plan, seed, trainer, prepared, validation, curve, fitted.alarms, weights, start
+        plan, seed, trainer, prepared, validation, curve, fitted.alarms, weights, kept, start
     )
     fitted.close()
 
@@ -183,21 +200,25 @@ def _fit(
     freezing = FreezingCallback(FreezingSchedule(plan.schedule))
     last_phase = LastPhaseStart(model, freezing) if keep_start else None
     moving = moving_average(plan)
+    chosen = KeepChosen() if plan.choose_by else None
     with _scratch() as scratch:
         args = training_arguments(plan, seed if order is None else order, learning_rate, scratch)
         watch = watching(plan, args, against or Against())
         trainer = Trainer(
             model=model,
             args=args,
-            train_dataset=prepared.splits["train"],
-            eval_dataset=prepared.splits["validation"],
-            data_collator=prepared.collate,
-            compute_metrics=metrics_of,
+            train_dataset=_train_rows(plan, prepared),
+            eval_dataset=prepared.splits["choice" if plan.choose_by else "validation"],
+            data_collator=DomainPairsCollator(prepared.collate)
+            if plan.pairs_domains
+            else prepared.collate,
+            compute_metrics=metrics_of(plan),
             callbacks=[
                 freezing,
                 *watch,
                 *([last_phase] if last_phase else []),
                 *([moving] if moving else []),
+                *([chosen] if chosen else []),
                 *adapter_callbacks(plan),
                 *([ObjectiveCallback(plan.objective)] if plan.objective else []),
             ],
@@ -210,6 +231,10 @@ def _fit(
         with progress(f"{plan.name}, seed {seed}") as move:
             trainer.add_callback(ProgressBarCallback(move, plan.metric))
             trainer.train()
+    if chosen is not None:
+        if len(plan.schedule) > 1:
+            undo.close()  # an earlier evaluation may have had other frozen layers
+        chosen.put_back(model)
     alarms = tuple(alarm for each in watch for alarm in each.alarms)
     return Fitted(
         model=model,
@@ -217,11 +242,19 @@ def _fit(
         prepared=prepared,
         freezing=freezing,
         alarms=alarms,
-        validation=plain_metrics(trainer, prepared, alarms),
+        validation=plain_metrics(trainer, prepared, alarms, chosen.metrics if chosen else None),
+        kept_step=chosen.step if chosen else None,
         start=last_phase.weights if last_phase else {},
         moving=moving.weights if moving else {},
         close=undo.close,
     )
+
+
+def _train_rows(plan: Plan, prepared: Prepared) -> Any:
+    """Return the training set: labelled rows, or pairs of a labelled and an unlabelled one."""
+    if not plan.pairs_domains:
+        return prepared.splits["train"]
+    return DomainPairs(prepared.splits["train"], prepared.splits["unlabelled"], seed=plan.data.seed)
 
 
 def _members(
@@ -233,7 +266,7 @@ def _members(
     for order, factor in soup_members(plan, seed):
         fitted = _fit(alone, seed, learning_rate * factor, setting, order=order)
         fitted.close()
-        yield fitted.weights(), fitted.validation[plan.metric]
+        yield fitted.weights(), fitted.validation[plan.chosen_by]
 
 
 @contextmanager

@@ -20,7 +20,13 @@ from transformers import (
     ViTForImageClassification,
 )
 
-from hf_transfer_plugin import FreezingSchedule, ObjectiveCallback, apply_adapter
+from hf_transfer_plugin import (
+    DomainPairs,
+    DomainPairsCollator,
+    FreezingSchedule,
+    ObjectiveCallback,
+    apply_adapter,
+)
 from hf_transfer_plugin.callbacks.freezing import FreezingCallback
 from hf_transfer_plugin.checkpoints import without_bars
 from tests.callbacks.tiny import bert_config, resnet, trainer, vit
@@ -34,6 +40,7 @@ __all__ = [
     "build",
     "fitting",
     "hooks_of",
+    "pair",
     "quick_collections",
     "run",
     "save_sources",
@@ -87,9 +94,15 @@ STRONG: dict[str, dict[str, Any]] = {
     "relational": {"name": "relational"},
     "feature_norm": {"name": "feature_norm", "weight": 1.0},
     "r_drop": {"name": "r_drop", "alpha": 5.0},
+    "dann": {"name": "dann", "warmup": 1, "width": 8},
+    "cdan": {"name": "cdan", "entropy": True, "warmup": 1, "width": 8},
+    "domain_confusion": {"name": "domain_confusion", "rate": 0.01},
+    "mmd": {"name": "mmd"},
+    "coral": {"name": "coral", "weight": 100.0},
+    "mcc": {"name": "mcc"},
 }
 # Terms that are means over examples, or of the weights alone.
-MEANS = ("l2sp", "delta", "co_tuning", "feature_norm")
+MEANS = ("l2sp", "delta", "co_tuning", "feature_norm", "dann", "domain_confusion")
 ADAPTERS = (None, "lora")
 SCHEDULES: dict[str, Callable[[nn.Module], FreezingSchedule]] = {
     "full": lambda model: FreezingSchedule.full(),
@@ -154,8 +167,19 @@ def run(
     freezing = FreezingCallback(SCHEDULES[schedule](model))
     settings: dict[str, Any] = {"weight_decay": 0.0, "max_steps": 4, **arguments}
     made = trainer(model, folder, freezing, *added, *callbacks, **settings)
+    if added and added[0].objective.record.kind.reads_domains:
+        pair(made)
     made.train(resume_from_checkpoint=resume)
     return made
+
+
+def pair(made: Trainer) -> None:
+    """Let a Trainer train on pairs: its rows as the source, and shifted ones as the target."""
+    rows: Any = made.train_dataset
+    (name,) = {"input_ids", "pixel_values"} & set(rows[0])
+    shifted = [{name: (row[name] * 3).clamp(max=39), "labels": row["labels"]} for row in rows[:12]]
+    made.train_dataset = DomainPairs(rows, shifted)
+    made.data_collator = DomainPairsCollator(made.data_collator)
 
 
 def hooks_of(model: nn.Module) -> list[int]:

@@ -12,8 +12,11 @@ from typing import Any
 
 import torch
 from torch.distributed import barrier
+from transformers import TrainerCallback
 
 from hf_transfer_plugin import require_processes
+from hf_transfer_plugin.adapt.objectives import term_of
+from hf_transfer_plugin.adapt.objectives.loss_term import LossTerm
 from hf_transfer_plugin.processes import end_processes
 from tests.callbacks.objective_cases import STRONG, build, quick_collections, run
 from tests.callbacks.tiny import tensors
@@ -31,17 +34,39 @@ CASES: list[tuple[str, str | None, str]] = [
     ("bert", None, "feature_norm"),
     ("bert_with_dropout", None, "r_drop"),
     ("bert_with_dropout", "lora", "r_drop"),
+    ("bert", None, "dann"),
+    ("vit", None, "dann"),
+    ("bert", "lora", "cdan"),
+    ("bert", None, "domain_confusion"),
+    ("bert", None, "mmd"),
+    ("bert", None, "coral"),
+    ("bert", None, "mcc"),
 ]
 
 
+class KeepsDiscriminator(TrainerCallback):
+    """Keeps what a term holds of its own after each step, under names of no weight."""
+
+    def __init__(self, term: LossTerm) -> None:
+        self.term = term
+        self.tensors: dict[str, torch.Tensor] = {}
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        for kind, named in self.term.tensors().items():
+            for name, tensor in named.items():
+                self.tensors[f"discriminator {kind} {name}"] = tensor.detach().clone()
+
+
 def train(folder: Path, processes: int) -> list[dict[str, torch.Tensor]]:
-    """Train each case on batches of 8 in all, and return the final weights."""
+    """Train each case on batches of 8 in all; return the final weights, discriminator included."""
     found = []
     for model, adapter, objective in CASES:
         network = build(model, adapter, folder / "sources")
         sizes: dict[str, Any] = {"per_device_train_batch_size": 8 // processes, "optim": "sgd"}
-        run(network, folder / "runs", STRONG[objective], "gradual", **sizes)
-        found.append(tensors(network))
+        term = term_of(STRONG[objective])
+        keeps = KeepsDiscriminator(term)
+        run(network, folder / "runs", term, "gradual", keeps, **sizes)
+        found.append({**tensors(network), **keeps.tensors})
     return found
 
 

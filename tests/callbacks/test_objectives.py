@@ -33,6 +33,7 @@ from tests.callbacks.objective_cases import (
     build,
     fitting,
     hooks_of,
+    pair,
     quick_collections,
     run,
     save_sources,
@@ -42,14 +43,15 @@ from tests.callbacks.tiny import changed, examples, tensors, trainer
 NETWORKS = ("bert", "resnet")
 CASES = list(itertools.product(OBJECTIVES, SCHEDULES, ADAPTERS, NETWORKS))
 # Terms of which nothing trains under "head": BERT's pooler, which gives its features, does.
-IDLE = {(name, "resnet") for name in OBJECTIVES if name != "l2sp"} | {("delta", "bert")}
+IDLE = {(name, "resnet") for name in OBJECTIVES if name not in ("l2sp", "mcc")}
+IDLE |= {("delta", "bert")}
 # A network without dropout.
 ALWAYS_IDLE = {("r_drop", "resnet")}
 
 
 def test_the_tables_are_whole() -> None:
-    assert len(OBJECTIVES) == 7 and set(STRONG) == set(OBJECTIVES)
-    assert len(CASES) == 12 * len(OBJECTIVES) == 84
+    assert len(OBJECTIVES) == 13 and set(STRONG) == set(OBJECTIVES)
+    assert len(CASES) == 12 * len(OBJECTIVES) == 156
     names = {each.name for each in _classes()}
     assert names == set(OBJECTIVES), "one class a kind"
 
@@ -89,12 +91,15 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def plain(sources: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[Any, Any]:
-    """Return weights and norms of gradients of the runs without objective."""
+    """Return weights and norms of gradients of the runs without objective, and on pairs."""
     found = {}
-    for schedule, adapter, model in itertools.product(SCHEDULES, ADAPTERS, NETWORKS):
+    kinds = itertools.product((False, True), SCHEDULES, ADAPTERS, NETWORKS)
+    for paired, schedule, adapter, model in kinds:
         network = build(model, adapter, sources)
-        done = run(network, tmp_path_factory.mktemp("plain"), None, schedule)
-        found[schedule, adapter, model] = (tensors(network), _logged(done, "grad_norm"))
+        # A term of weight 0 is none.
+        nothing = {"name": "mmd", "weight": 0.0} if paired else None
+        done = run(network, tmp_path_factory.mktemp("plain"), nothing, schedule)
+        found[paired, schedule, adapter, model] = (tensors(network), _logged(done, "grad_norm"))
     return found
 
 
@@ -117,7 +122,7 @@ def test_objective(
     hooks = hooks_of(network)
     evaluated = {"eval_strategy": "steps", "eval_steps": 4}
     done = run(network, tmp_path, STRONG[name], schedule, **evaluated)
-    weights, norms = plain[schedule, adapter, model]
+    weights, norms = plain[OBJECTIVES[name].reads_domains, schedule, adapter, model]
 
     terms = _logged(done, "objective/loss")
     assert len(terms) == 4 and all(math.isfinite(term) for term in terms)
@@ -188,6 +193,8 @@ def test_the_prefix_cache_is_exact_or_steps_aside(
         made = trainer(
             network, tmp_path, freezing, ObjectiveCallback(STRONG[name]), weight_decay=0.0
         )
+        if OBJECTIVES[name].reads_domains:
+            pair(made)
         cache = prefix_cache(made) if is_cached else None
         made.train()
         found.append((tensors(network), _logged(made, "objective/loss")))
@@ -196,7 +203,8 @@ def test_the_prefix_cache_is_exact_or_steps_aside(
     if OBJECTIVES[name].reads_inputs:
         assert use.reason == f"the objective {name} reads the whole input"
     else:
-        assert (use.reason, use.rows) == ("", 16)
+        # Each row once, whatever it is paired with.
+        assert (use.reason, use.rows) == ("", 28 if OBJECTIVES[name].reads_domains else 16)
     (whole, terms), (fed, ours) = found
     for key, one in whole.items():
         torch.testing.assert_close(fed[key], one, rtol=0, atol=1e-5)

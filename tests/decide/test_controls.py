@@ -6,7 +6,7 @@ import pytest
 
 from hf_transfer_plugin.decide.controls import CONTROLS, PERMUTED_SOURCE, controls
 from hf_transfer_plugin.errors import ConfigError
-from hf_transfer_plugin.records import Average, DataSpec, Phase, Plan
+from hf_transfer_plugin.records import Average, DataSpec, Objective, Phase, Plan
 from tests.decide.results import plan
 
 TEXT = plan(
@@ -16,9 +16,16 @@ TEXT = plan(
     training={"learning_rate": 2e-5, "num_train_epochs": 3},
     seeds=(3, 4, 5),
     metric="f1",
+    source=DataSpec("sample:other"),
     trust_remote_code=True,
 )
 IMAGE = replace(TEXT, task="image-classification")
+# Plans that pair the rows of two domains.
+TEXT_PAIRS, IMAGE_PAIRS = (
+    replace(each, labels="source", choose_by="entropy", objective=Objective("coral"))
+    for each in (TEXT, IMAGE)
+)
+DOMAINS = ("source-and-target", "source-only", "target-only")
 ALL, HEAD = (Phase(train=("*",)),), (Phase(train=("head",)),)
 
 TABLE = [
@@ -31,13 +38,31 @@ TABLE = [
     ("linear", IMAGE, "pixels-logistic", "baseline:pixels-logistic", "pretrained", ALL, ()),
     ("majority", TEXT, "majority", "baseline:majority", "pretrained", ALL, ()),
     ("majority", IMAGE, "majority", "baseline:majority", "pretrained", ALL, ()),
+    *(
+        (
+            "per-domain-standardised",
+            source,
+            "per-domain-standardised",
+            "baseline:per-domain-standardised:sample:text",
+            "pretrained",
+            ALL,
+            (),
+        )
+        for source in (TEXT, IMAGE)
+    ),
     ("permuted-source", TEXT, "permuted-source", PERMUTED_SOURCE, "pretrained", TEXT.schedule, ()),
     ("permuted-source", IMAGE, "permuted-source", PERMUTED_SOURCE, "pretrained", TEXT.schedule, ()),
+    *(
+        (name, source, name, "sample:text", "pretrained", TEXT.schedule, ())
+        for name in DOMAINS
+        for source in (TEXT_PAIRS, IMAGE_PAIRS)
+    ),
 ]
 
 
 def test_the_table_holds_every_control_for_both_tasks():
-    known = ["from-scratch", "frozen-probe", "linear", "majority", "permuted-source"]
+    known = ["from-scratch", "frozen-probe", "linear", "majority", "per-domain-standardised"]
+    known += ["permuted-source", "source-and-target", "source-only", "target-only"]
     assert sorted(CONTROLS) == known
     assert [(row[0], row[1].task) for row in TABLE] == [
         (name, task)
@@ -70,13 +95,40 @@ def test_a_control_with_a_network_changes_nothing_else(control):
     assert replace(made, learning_rates=(), **kept) == TEXT
 
 
+@pytest.mark.parametrize(
+    ("control", "labels", "choose_by"),
+    [
+        ("source-only", "source", "entropy"),
+        ("target-only", "target", None),
+        ("source-and-target", "both", None),
+    ],
+)
+def test_a_control_of_domains_changes_whose_labels_train(control, labels, choose_by):
+    (made,) = controls(TEXT_PAIRS, [control])
+    assert (made.labels, made.choose_by) == (labels, choose_by)
+    # Pairs need an objective that reads them; another one stays.
+    assert made == replace(
+        TEXT_PAIRS, name=control, labels=labels, choose_by=choose_by, objective=None
+    )
+    held = replace(TEXT_PAIRS, objective=Objective("l2sp"))
+    if control != "source-only":  # which would be the plan itself
+        assert controls(held, [control])[0].objective == Objective("l2sp")
+    assert controls(TEXT, ["source-only"])[0].choose_by == "importance"
+
+
+def test_a_control_that_is_the_transfer_is_none():
+    with pytest.raises(ConfigError, match="the control target-only of a plan that is the same"):
+        controls(TEXT, ["target-only"])
+
+
 @pytest.mark.parametrize("control", CONTROLS)
 def test_what_validation_gains_by_an_average_controls_gain_too(control):
-    trains = control not in ("linear", "majority")
+    trains = control not in ("linear", "majority", "per-domain-standardised")
+    whole = control in ("permuted-source", *DOMAINS)
     for name in ("ema", "soup", "wise_ft"):
         average = Average(name)
-        (made,) = controls(replace(TEXT, average=average), (control,))
-        kept = trains and (name != "wise_ft" or control == "permuted-source")
+        (made,) = controls(replace(TEXT_PAIRS, average=average), (control,))
+        kept = trains and (name != "wise_ft" or whole)
         assert made.average == (average if kept else None)
 
 

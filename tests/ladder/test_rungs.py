@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from hf_transfer_plugin import FreezingSchedule, Plan
+from hf_transfer_plugin import FreezingSchedule, Plan, controls
+from hf_transfer_plugin.errors import ConfigError
 from hf_transfer_plugin.ladder import rungs
+from hf_transfer_plugin.ladder.climbing import _check_alike
 from hf_transfer_plugin.ladder.rung_plans import (
     adapter_plan,
     is_adapter_only,
@@ -97,3 +100,11 @@ def test_the_ends_of_the_line_are_the_models_that_were_measured(
     start = found.models.weights(0, start=True)
     statistics = [name for name in start if name.endswith("running_mean")]
     assert statistics and any(not torch.equal(start[n], end[n]) for n in statistics)
+
+
+def test_a_control_on_rows_of_another_domain_is_no_ground() -> None:
+    plan = Plan("transfer", "text-classification", "sample:minilm", DataSpec("a"), labels="source")
+    alike = replace(plan, choose_by="entropy")
+    with pytest.raises(ConfigError, match="control target-only with labels: target"):
+        _check_alike(alike, controls(alike, ["target-only"])[0])
+    _check_alike(alike, controls(alike, ["frozen-probe"])[0])

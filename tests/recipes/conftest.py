@@ -12,6 +12,7 @@ import pytest
 
 BENCHMARKS = Path(__file__).parents[2] / "recipes" / "benchmarks"
 PACKAGES = (
+    "domain_comparison",
     "how_comparison",
     "measured",
     "negative_transfer_comparison",

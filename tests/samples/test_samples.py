@@ -83,6 +83,15 @@ def test_mnist_is_stratified() -> None:
     assert len(set(pictures)) > 4990
 
 
+def test_uci_digits_are_another_domain_of_the_same_classes() -> None:
+    data, other = sample_data("sample:uci_digits"), sample_data("sample:mnist")
+    assert data["train"].features["label"].names == other["train"].features["label"].names
+    assert sum(len(rows) for rows in data.values()) == 1797
+    assert all(len(set(rows["label"])) == 10 for rows in data.values())
+    image = data["train"][0]["image"]
+    assert image.size == (8, 8) and image.mode == "L" and image.getextrema() == (0, 255)
+
+
 def test_docstrings_hide_the_name_and_share_no_text() -> None:
     data = sample_data("sample:docstrings")
     texts = {name: list(rows["text"]) for name, rows in data.items()}

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from hf_transfer_plugin.errors import ConfigError
+from hf_transfer_plugin.model_outputs import part_of
 from hf_transfer_plugin.objective_records import Objective
 
 __all__ = ["LossTerm", "Pass", "Read", "Start"]
@@ -75,6 +76,8 @@ class Start:
         source_head: the head that the checkpoint came with: what a head reads -> logits,
             [examples, source classes]; None unless the objective reads it.
         batches: the training rows in order, in batches on the device, as the collator makes them.
+        seed: of the run.
+        steps: that the run makes in all; 0: not known.
     """
 
     model: nn.Module
@@ -84,13 +87,16 @@ class Start:
     source: Callable[[Batch], Read] | None
     source_head: Callable[[Read], torch.Tensor] | None
     batches: Callable[[], Iterable[Batch]]
+    seed: int = 0
+    steps: int = 0
 
 
 class LossTerm(ABC):
     """An objective: attached to a run, asked for its term in each pass, detached at the end.
 
     It draws no random numbers of its own, and what it holds follows from the source and the data
-    alone, so that a resumed run goes on with the same term.
+    alone, or from the tensors that it gives a checkpoint, so that a resumed run goes on with the
+    same term.
 
     Attributes:
         name: key of `objective_kinds.OBJECTIVES`.
@@ -108,6 +114,16 @@ class LossTerm(ABC):
     @abstractmethod
     def term(self, seen: Pass) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """Return the weighted term, a scalar in float32, and values to log, by name."""
+
+    def step(self) -> None:  # noqa: B027 (most terms learn nothing)
+        """Learn, when the optimizer of the model steps."""
+
+    def tensors(self) -> dict[str, dict[str, torch.Tensor]]:
+        """Return what a checkpoint must hold of a term that learns: kind -> name -> tensor."""
+        return {}
+
+    def load(self, tensors: dict[str, dict[str, torch.Tensor]]) -> None:  # noqa: B027
+        """Go on from what `tensors` returned."""
 
     def detach(self) -> None:  # noqa: B027
         """Let go of everything that `attach` took."""
@@ -140,3 +156,22 @@ class LossTerm(ABC):
                 action="choose an objective on weights, such as l2sp",
             )
         return labels
+
+    def logits_of(self, outputs: Any, rows: int) -> torch.Tensor:
+        """Return what a model says of the classes, [examples, classes].
+
+        Args:
+            outputs: of the model.
+            rows: of the batch.
+
+        Raises:
+            ConfigError: for a model that returns no logits for each example.
+        """
+        logits = part_of(outputs, "logits")
+        if logits is None or logits.ndim != 2 or len(logits) != rows:
+            raise ConfigError(
+                arrived=f"objective {self.name} on a model that returns no logits for each example",
+                expected="logits of [examples, classes]",
+                action="choose an objective on weights, such as l2sp",
+            )
+        return logits

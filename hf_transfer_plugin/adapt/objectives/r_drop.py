@@ -6,8 +6,6 @@ import torch
 from torch.nn import functional
 
 from hf_transfer_plugin.adapt.objectives.loss_term import LossTerm, Pass
-from hf_transfer_plugin.errors import ConfigError
-from hf_transfer_plugin.model_outputs import part_of
 
 __all__ = ["RDrop", "symmetric_divergence"]
 
@@ -38,14 +36,8 @@ class RDrop(LossTerm):
         if seen.again is None:
             nothing = torch.zeros(())
             return nothing, {"divergence": nothing}
-        labels = self.labels_of(seen.batch)
-        one, two = part_of(seen.outputs, "logits"), part_of(seen.again, "logits")
-        if one is None or two is None or one.ndim != 2 or len(one) != len(labels):
-            raise ConfigError(
-                arrived="objective r_drop on a model that returns no logits for each example",
-                expected="logits of [examples, classes]",
-                action="choose an objective on weights, such as l2sp",
-            )
+        rows = len(self.labels_of(seen.batch))
+        one, two = (self.logits_of(each, rows) for each in (seen.outputs, seen.again))
         apart = symmetric_divergence(one, two)
         return self.alpha * apart, {"divergence": apart}
 

@@ -42,6 +42,7 @@ def train(
     options: argparse.Namespace, settings: Settings, lines: Lines, arms: Sequence[Arm]
 ) -> None:
     """Train what the results lack."""
+    from how_comparison.training import train as train_one
     from how_comparison.workers import train_all
 
     os.environ["HF_HUB_OFFLINE"] = "1"
@@ -52,6 +53,7 @@ def train(
         lines,
         settings,
         say,
+        train_one,
         workers=options.workers,
         minutes=options.minutes,
     )

@@ -7,25 +7,37 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from typing import Any
+from typing import Any, Protocol
 
 from tuning.lines import Lines
 
-from how_comparison.arms import Arm, Trial
-from how_comparison.settings import Settings
-from how_comparison.training import train
-
-__all__ = ["set_up", "train_all"]
+__all__ = ["HasTrials", "Keyed", "set_up", "train_all"]
 
 Say = Callable[[str], None]
 
 
+class Keyed(Protocol):
+    """A training, as far as its result is looked up."""
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """Return the key of its result."""
+
+
+class HasTrials(Protocol):
+    """What is trained with several seeds."""
+
+    def wanted(self, lines: Lines, seeds: int) -> Sequence[Keyed]:
+        """Return what can be trained now."""
+
+
 def train_all(
-    arms: Sequence[Arm],
+    arms: Sequence[HasTrials],
     seeds: int,
     lines: Lines,
-    settings: Settings,
+    settings: Any,
     say: Say,
+    train: Callable[[Any, Any], dict[str, Any]],
     *,
     workers: int,
     minutes: float,
@@ -38,6 +50,7 @@ def train_all(
         lines: the results.
         settings: of all trials.
         say: takes a line of progress.
+        train: (trial, settings) -> what one training gave.
         workers: processes that train at the same time; 1 trains in this one.
         minutes: after which no trial is begun.
     """
@@ -49,7 +62,7 @@ def train_all(
             _keep(trial, train(trial, settings), lines, say)
         return
     context = multiprocessing.get_context("spawn")
-    running: dict[Future[dict[str, Any]], Trial] = {}
+    running: dict[Future[dict[str, Any]], Keyed] = {}
     with ProcessPoolExecutor(workers, mp_context=context, initializer=set_up) as pool:
         while True:
             while len(running) < workers and time.monotonic() < end:
@@ -71,8 +84,8 @@ def train_all(
 
 
 def _next(
-    arms: Sequence[Arm], seeds: int, lines: Lines, taken: set[tuple[str, ...]]
-) -> Trial | None:
+    arms: Sequence[HasTrials], seeds: int, lines: Lines, taken: set[tuple[str, ...]]
+) -> Keyed | None:
     for arm in arms:
         for trial in arm.wanted(lines, seeds):
             if trial.key not in taken:
@@ -80,7 +93,7 @@ def _next(
     return None
 
 
-def _keep(trial: Trial, result: dict[str, Any], lines: Lines, say: Say) -> None:
+def _keep(trial: Keyed, result: dict[str, Any], lines: Lines, say: Say) -> None:
     lines.add(trial.key, result)
     said = f"validation {result['validation']:.3f}, test {result['test']:.3f}"
     say(f"{' '.join(trial.key[1:])}: {said}, {result['seconds']:.0f} s")

@@ -1,0 +1,110 @@
+"""The keys of a config as they are written: overrides, short forms, folders, unknown names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, fields
+from typing import Any
+
+import yaml
+
+from hf_transfer_plugin.adapter_records import Adapter
+from hf_transfer_plugin.average_records import Average
+from hf_transfer_plugin.errors import ConfigError, did_you_mean, require
+from hf_transfer_plugin.objective_records import Objective
+from hf_transfer_plugin.records import DataSpec
+from hf_transfer_plugin.strict_yaml import parse_value
+
+__all__ = ["DATA", "NAMED", "apply_override", "check_keys", "name_folders", "plain"]
+
+#: Keys whose value may be a path alone.
+DATA = ("data", "source_data")
+#: Keys whose value may be a name alone.
+NAMED: Mapping[str, type[Adapter] | type[Objective] | type[Average]] = {
+    "adapter": Adapter,
+    "objective": Objective,
+    "average": Average,
+}
+
+
+def name_folders(data: dict[str, Any]) -> None:
+    """Write an existing local path `a/b` as `./a/b`, so that it never passes for a Hub name."""
+
+    def named(name: Any) -> Any:
+        local = isinstance(name, str) and name[:1] not in ("/", ".", "~") and os.path.exists(name)
+        return f"./{name}" if local else name
+
+    if "checkpoint" in data:
+        data["checkpoint"] = named(data["checkpoint"])
+    if isinstance(data.get("candidates"), list):
+        data["candidates"] = [named(name) for name in data["candidates"]]
+    for key in DATA:
+        if isinstance(data.get(key), dict):
+            data[key]["path"] = named(data[key].get("path"))
+
+
+def plain(value: Any) -> Any:
+    """Return mappings as dictionaries with text keys."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(each) for key, each in value.items()}
+    return value
+
+
+def apply_override(data: dict[str, Any], override: str) -> None:
+    """Put `key=value` into what was read.
+
+    Raises:
+        ConfigError: for an override without a key or an equals sign.
+    """
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise ConfigError(
+            arrived=f"the override {override!r}",
+            expected="key=value, such as training.num_train_epochs=5",
+            action="put an equals sign between key and value, without spaces",
+        )
+    try:
+        value = parse_value(text)
+    except yaml.YAMLError:
+        value = text
+    *path, last = key.split(".")
+    place = data
+    for part in path:
+        inner = place.setdefault(part, {})
+        if not isinstance(inner, dict):
+            alone = "path" if part in DATA else "name" if part in NAMED else ""
+            inner = place[part] = {alone: inner} if alone and inner is not None else {}
+        place = inner
+    place[last] = value
+
+
+def check_keys(data: Mapping[str, Any], kind: type, prefix: str = "") -> None:
+    """Raise a ConfigError for a key that is unknown or missing."""
+    known = {each.name: each for each in fields(kind)}
+    for key, value in data.items():
+        if key not in known:
+            raise ConfigError(
+                arrived=f"unknown key {prefix}{key}{did_you_mean(key, known)}",
+                expected="one of " + ", ".join(known),
+                action="correct or remove the key",
+            )
+        if key == "data" or (key in DATA and value is not None):
+            kinds = "a path or Hub name, or keys such as {path: texts.csv, label: intent}"
+            require(isinstance(value, Mapping), key, value, kinds)
+            check_keys(value, DataSpec, f"{key}.")
+    missing = [key for key in _required(kind) if key not in data]
+    if missing:
+        raise ConfigError(
+            arrived=f"no {prefix}{missing[0]}",
+            expected="a config with " + ", ".join(prefix + key for key in _required(kind)),
+            action=f"add {prefix}{missing[0]} to the file, or {prefix}{missing[0]}=... behind it",
+        )
+
+
+def _required(kind: type) -> Iterable[str]:
+    return [
+        each.name
+        for each in fields(kind)
+        if each.default is MISSING and each.default_factory is MISSING
+    ]

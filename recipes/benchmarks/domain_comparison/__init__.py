@@ -1,0 +1,1 @@
+"""Domain adaptation on pairs of domains, one network and one budget for every way."""

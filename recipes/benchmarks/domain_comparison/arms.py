@@ -1,0 +1,97 @@
+"""What is trained, in which order: the criterion chooses with the first seed, then the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tuning.lines import Lines
+
+from domain_comparison.places import Place
+from domain_comparison.ways import BAR, Way
+
+__all__ = ["Arm", "Trial", "arms_of"]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training.
+
+    Attributes:
+        place: source, target and steps.
+        way: its name.
+        choose_by: criterion that keeps an evaluation.
+        rate: the peak.
+        strength: factor on the weight of the objective.
+        seed: of head, order of rows, dropout, and the draw of a few labels.
+    """
+
+    place: Place
+    way: str
+    choose_by: str
+    rate: float
+    strength: float
+    seed: int
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """Return the key of its result."""
+        place = self.place
+        pair = (place.group, place.source, place.target, str(place.steps))
+        choice = (self.choose_by, f"{self.rate:g}", f"{self.strength:g}", str(self.seed))
+        return ("training", *pair, self.way, *choice)
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A way at a place, with a criterion."""
+
+    place: Place
+    way: Way
+    choose_by: str
+
+    def choices(self) -> list[Trial]:
+        """Return what the criterion chooses from."""
+        rates = self.place.of.rates if self.way.network else self.place.of.rates[:1]
+        return [
+            Trial(self.place, self.way.name, self.choose_by, rate, strength, 0)
+            for rate in rates
+            for strength in self.way.strengths
+        ]
+
+    def chosen(self, lines: Lines) -> Trial | None:
+        """Return the choice that the criterion likes best, the first of equal ones."""
+        choices = self.choices()
+        if any(trial.key not in lines for trial in choices):
+            return None
+        return max(choices, key=lambda trial: float(lines[trial.key]["choice"]))
+
+    def wanted(self, lines: Lines, seeds: int) -> list[Trial]:
+        """Return what can be trained now: the choices, then the chosen one with other seeds."""
+        chosen = self.chosen(lines)
+        trials = self.choices() if chosen is None else self.trials(chosen, seeds)
+        return [trial for trial in trials if trial.key not in lines]
+
+    def results(self, lines: Lines) -> dict[int, Mapping[str, Any]]:
+        """Return seed -> result of the choice, as far as it is trained."""
+        chosen = self.chosen(lines)
+        if chosen is None:
+            return {}
+        return {int(key[-1]): lines[key] for key in sorted(lines) if key[:-1] == chosen.key[:-1]}
+
+    def trials(self, chosen: Trial, seeds: int) -> list[Trial]:
+        """Return a choice with the first seeds; no seed enters the way without a network."""
+        count = seeds if self.way.network else 1
+        place = (chosen.place, chosen.way, chosen.choose_by, chosen.rate, chosen.strength)
+        return [Trial(*place, seed) for seed in range(count)]
+
+
+def arms_of(places: Iterable[Place], ways: Iterable[Way], choose_by: str) -> list[Arm]:
+    """Return all arms, way by way at each place; that without a network chooses by the source."""
+    return [
+        Arm(place, way, "source" if way.name == BAR else choose_by)
+        for place in places
+        for way in ways
+        if place.of.kind in way.kinds
+    ]

@@ -1,0 +1,189 @@
+"""What each way gave, how it compares with the source alone and with the bar, and the goals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+from typing import Any
+
+from how_comparison.judged import MARGIN, spoken
+from measured.table import Table
+from tuning.lines import Lines
+
+from domain_comparison.arms import Arm, arms_of
+from domain_comparison.places import GROUPS, Place
+from domain_comparison.ways import BAR, OBJECTIVES, SOURCE_ONLY, ways
+from hf_transfer_plugin import judge, judge_all
+
+__all__ = ["tables"]
+
+#: Group -> mean test accuracy to reach, or points above the source alone.
+_GOALS: Mapping[str, tuple[str, float]] = {
+    "pacs": ("mean accuracy", 0.65),
+    "digits": ("points over source only", 0.15),
+    "blitzer_amazon": ("points over source only", 0.015),
+}
+_FEWEST_SEEDS = 2
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Results of a file under one criterion: (place, way) -> test accuracies, first seed first."""
+
+    choose_by: str
+    scores: Mapping[tuple[Place, str], Sequence[float]]
+    arms: Mapping[tuple[Place, str], Arm]
+
+    @property
+    def places(self) -> list[Place]:
+        """Return the pairs with a result."""
+        return list(dict.fromkeys(place for place, _ in self.scores))
+
+    def of(self, place: Place, way: str, seeds: int) -> list[float] | None:
+        """Return scores of the first seeds; the bar has the same with each."""
+        found = self.scores.get((place, way))
+        if found is None:
+            return None
+        return list(found) * seeds if way == BAR else list(found[:seeds])
+
+
+def tables(lines: Lines) -> list[Table]:
+    """Return accuracies and comparisons of each group and criterion, harm, and goals."""
+    made = []
+    for found in _found(lines):
+        groups = [name for name in GROUPS if any(p.group == name for p in found.places)]
+        for group in groups:
+            places = [place for place in found.places if place.group == group]
+            made.append(_accuracies(found, group, places))
+            made += [_against(found, group, places, other) for other in (SOURCE_ONLY, BAR)]
+        made += [_harm(found), _goals(found, groups)]
+    return [table for table in made if table.rows]
+
+
+def _found(lines: Lines) -> list[_Found]:
+    keys = [key for key in lines if key[0] == "training"]
+    places = {Place(key[1], key[2], key[3], int(key[4])): None for key in keys}
+    order = {place: index for index, place in enumerate(sorted(places, key=_order))}
+    found = []
+    for choose_by in dict.fromkeys(key[6] for key in keys if key[5] != BAR):
+        scores, arms = {}, {}
+        for arm in arms_of(sorted(places, key=order.__getitem__), ways().values(), choose_by):
+            results: Mapping[int, Any] = arm.results(lines)
+            if results:
+                name = (arm.place, arm.way.name)
+                scores[name] = [float(results[seed]["test"]) for seed in sorted(results)]
+                arms[name] = arm
+        found.append(_Found(choose_by, scores, arms))
+    return found
+
+
+def _order(place: Place) -> tuple[int, int]:
+    pairs = place.of.pairs
+    return list(GROUPS).index(place.group), pairs.index((place.source, place.target))
+
+
+def _accuracies(found: _Found, group: str, places: list[Place]) -> Table:
+    rows = []
+    for way in ways():
+        scores = [found.scores.get((place, way)) for place in places]
+        if not any(scores):
+            continue
+        cells = ["-" if each is None else _spread(each) for each in scores]
+        means = [fmean(each) for each in scores if each is not None]
+        whole = len(means) == len(GROUPS[group].pairs)
+        mean = f"{100 * fmean(means):.1f}" if whole else "-"
+        seeds = max(len(each) for each in scores if each is not None)
+        rows.append((way, *cells, mean, "-" if way == BAR else str(seeds)))
+    steps = ", ".join(sorted({str(place.steps) for place in places}))
+    title = (
+        f"{group}: test accuracy on the target, {steps} steps, epoch chosen by {found.choose_by}"
+    )
+    return Table(title, ("way", *(p.label for p in places), "mean", "seeds"), tuple(rows))
+
+
+def _spread(scores: Sequence[float]) -> str:
+    spread = f" ± {100 * stdev(scores):.1f}" if len(scores) > 1 else ""
+    return f"{100 * fmean(scores):.1f}{spread}"
+
+
+def _against(found: _Found, group: str, places: list[Place], other: str) -> Table:
+    """Return differences; a star marks those that hold when all ways of a pair are judged."""
+    names = [way for way in ways() if way != other]
+    cells: dict[tuple[str, Place], str] = {}
+    for place in places:
+        pairs = {way: _paired(found, place, way, other) for way in names}
+        sure = _sure(list(pairs.items()))
+        for way, pair in pairs.items():
+            if pair is not None:
+                verdict = judge(*pair, margin=MARGIN, baseline=other)
+                cells[way, place] = spoken(verdict) + (" *" if way in sure else "")
+    rows = [
+        (way, *(cells.get((way, place), "-") for place in places))
+        for way in names
+        if any((way, place) in cells for place in places)
+    ]
+    title = f"{group}: points against {other}, epoch chosen by {found.choose_by}"
+    return Table(title, ("way", *(place.label for place in places)), tuple(rows))
+
+
+def _paired(
+    found: _Found, place: Place, way: str, other: str
+) -> tuple[list[float], list[float]] | None:
+    counts = [len(found.scores.get((place, name), ())) for name in (way, other) if name != BAR]
+    seeds = min(counts, default=0)
+    ours, theirs = found.of(place, way, seeds), found.of(place, other, seeds)
+    if seeds < _FEWEST_SEEDS or ours is None or theirs is None:
+        return None
+    return ours, theirs
+
+
+def _sure(pairs: list[tuple[str, tuple[list[float], list[float]] | None]]) -> set[str]:
+    """Return the ways whose word holds when all are judged together (Holm's correction)."""
+    known = [(way, pair) for way, pair in pairs if pair is not None]
+    most = max((len(pair[1]) for _, pair in known), default=0)
+    whole = [(way, pair) for way, pair in known if len(pair[0]) == most]
+    if not whole:
+        return set()
+    verdicts = judge_all([pair[0] for _, pair in whole], whole[0][1][1], margin=MARGIN)
+    return {
+        way
+        for (way, _), verdict in zip(whole, verdicts, strict=True)
+        if verdict.outcome in ("helped", "harmed")
+    }
+
+
+def _harm(found: _Found) -> Table:
+    """Return where an objective is judged worse than the source alone."""
+    rows = []
+    for place, way in found.scores:
+        pair = _paired(found, place, way, SOURCE_ONLY) if way in (*OBJECTIVES, BAR) else None
+        if pair is None:
+            continue
+        verdict = judge(*pair, margin=MARGIN, baseline=SOURCE_ONLY)
+        if verdict.outcome == "harmed":
+            rows.append((place.group, place.label, way, spoken(verdict)))
+    title = f"harm against {SOURCE_ONLY}, epoch chosen by {found.choose_by}"
+    return Table(title, ("group", "pair", "way", "points"), tuple(rows))
+
+
+def _goals(found: _Found, groups: list[str]) -> Table:
+    """Return each objective that has all pairs of a group, against the goal of that group."""
+    rows = []
+    for group in groups:
+        places = [place for place in found.places if place.group == group]
+        if len(places) < len(GROUPS[group].pairs):
+            continue
+        what, goal = _GOALS[group]
+        for way in OBJECTIVES:
+            scores = [found.scores.get((place, way)) for place in places]
+            plain = [found.scores.get((place, SOURCE_ONLY)) for place in places]
+            if any(each is None for each in (*scores, *plain)):
+                continue
+            mean = fmean(fmean(each) for each in scores if each is not None)
+            gain = mean - fmean(fmean(each) for each in plain if each is not None)
+            value = mean if what == "mean accuracy" else gain
+            met = "yes" if value >= goal else "no"
+            rows.append((group, way, what, f"{100 * value:.1f}", f"{100 * goal:.1f}", met))
+    title = f"goals, over all pairs of a group, epoch chosen by {found.choose_by}"
+    return Table(title, ("group", "way", "what", "reached", "goal", "met"), tuple(rows))

@@ -1,0 +1,128 @@
+"""One training of a way at a pair of domains, through the package's own functions."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from domain_comparison.arms import Trial
+from domain_comparison.settings import Settings
+from domain_comparison.ways import CEILING, PRETRAINED, ways
+from hf_transfer_plugin import controls
+from hf_transfer_plugin.adapt.schedules import FreezingSchedule
+from hf_transfer_plugin.checkpoints import Checkpoint
+from hf_transfer_plugin.data import Prepared, TargetData, load_data, load_domains, prepare
+from hf_transfer_plugin.domain_kinds import Labels
+from hf_transfer_plugin.records import DataSpec, Objective, Plan, Task
+from hf_transfer_plugin.train import run
+from hf_transfer_plugin.train.answers import answer
+from hf_transfer_plugin.train.training import Trained, train_once
+
+__all__ = ["plan_of", "train"]
+
+_EVALUATIONS = 6
+
+
+def plan_of(trial: Trial, settings: Settings) -> Plan:
+    """Return the plan of a trial."""
+    way, place = ways()[trial.way], trial.place
+    group = place.of
+    few = way.per_class * group.classes or None
+    objective = way.objective_config(trial.strength, place.steps)
+    checkpoint = group.checkpoint
+    if way.name == PRETRAINED:
+        checkpoint = f"{settings.pretrained}/{place.group}/{place.target}"
+    plan = Plan(
+        name=trial.way,
+        task=group.task,
+        checkpoint=checkpoint,
+        data=place.spec(settings.data, place.target, few, trial.seed if few else 0),
+        source=place.spec(settings.data, place.source),
+        labels=way.labels,
+        choose_by=None if way.name == CEILING else trial.choose_by,  # type: ignore[arg-type]
+        schedule=FreezingSchedule.from_config({"name": "top_layers", "n": group.layers}).phases,
+        objective=None if objective is None else Objective.from_config(objective),
+        training={
+            "max_steps": place.steps,
+            "learning_rate": trial.rate,
+            "lr_scheduler_type": "linear",
+            "warmup_steps": 0.1,
+            "weight_decay": 0.0,
+            "eval_strategy": "steps",
+            "eval_steps": max(1, place.steps // _EVALUATIONS),
+            "logging_strategy": "no",
+        },
+        batch_size=group.batch,
+        seeds=(trial.seed,),
+        watch="off",
+    )
+    return plan if way.network else controls(plan, ["per-domain-standardised"])[0]
+
+
+def train(trial: Trial, settings: Settings) -> dict[str, Any]:
+    """Train, keep what the criterion chooses, and test on the target; what it gives is JSON.
+
+    Returns:
+        "validation": the accuracy on the rows that choose, "choice": what the criterion says,
+        "kept_step", "label_free" (criterion -> value at each evaluation), "test" accuracy on the
+        target, "seconds" and "device".
+    """
+    began = time.perf_counter()
+    plan = plan_of(trial, settings)
+    way = ways()[trial.way]
+    if way.network:
+        data, checkpoint, prepared = _rows(plan)
+        trained = train_once(plan, trial.seed, None, data, checkpoint, prepared)
+        result = trained.result
+    else:
+        result = run(plan).seeds[0]
+    accuracy = result.test["accuracy"]
+    if way.adapts_norms:
+        accuracy = _with_norms_of_the_target(trained, data, prepared)
+    return {
+        "validation": result.validation["accuracy"],
+        "choice": result.validation.get("choice", result.validation["accuracy"]),
+        "kept_step": result.kept_step,
+        "label_free": [dict(each.label_free) for each in result.curve],
+        "test": accuracy,
+        "seconds": time.perf_counter() - began,
+        "device": settings.device,
+    }
+
+
+def _with_norms_of_the_target(trained: Trained, data: TargetData, prepared: Prepared) -> float:
+    """Return the test accuracy after the batch norms took the statistics of the target's rows."""
+    from hf_transfer_plugin import adapt_batch_norm
+
+    with tempfile.TemporaryDirectory() as folder:
+        trained.save(Path(folder))
+        model = Checkpoint(folder).classifier(data.task, data.class_names)
+    rows = prepared.splits["unlabelled"]
+    adapt_batch_norm(model, rows, collate=prepared.collate)
+    return answer(model, prepared, "test").metrics["accuracy"]
+
+
+def _rows(plan: Plan) -> tuple[TargetData, Checkpoint, Prepared]:
+    """Return the rows of a plan, with all splits that any plan of these labels reads."""
+    named = plan.choose_by is not None
+    return _read(plan.task, plan.checkpoint, plan.source, plan.data, plan.labels, named)
+
+
+@lru_cache(maxsize=2)
+def _read(
+    task: Task,
+    checkpoint: str,
+    source: DataSpec | None,
+    target: DataSpec,
+    labels: Labels,
+    chooses: bool,
+) -> tuple[TargetData, Checkpoint, Prepared]:
+    if labels == "target" or source is None:
+        data = load_data(target, task)
+    else:
+        data = load_domains(source, target, task, labels, label_free=chooses)
+    network = Checkpoint(checkpoint)
+    return data, network, prepare(network, data, tuple(data.splits))

@@ -1,0 +1,118 @@
+"""The recipe that ranks sources, and the benchmark of domains: what is trained and what is told."""
+
+from __future__ import annotations
+
+import json
+import runpy
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.tiny_runs import offline_cache, text_checkpoint, texts, write_config, write_text_folder
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_sources_are_ranked_beside_what_they_gave(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    offline_cache(monkeypatch, tmp_path)
+    write_text_folder(Path("texts"))
+    write_text_folder(Path("same"))
+    words = texts(20, start=70)
+    other = {"text": [f"cast {text} end" for text in words["text"]], "label": words["label"]}
+    write_text_folder(Path("other"), train=other)
+    text_checkpoint(Path("bert"))
+    keys = {"labels": "source", "source_data": "same", "controls": ["majority"]}
+    write_config(Path("c.yaml"), **keys, batch_size=8, rank_examples=40)
+    recipe = str(ROOT / "recipes" / "domain_sources.py")
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(sys, "argv", [recipe, "--config", "c.yaml", "--sources", "other", "same"])
+    runpy.run_path(recipe, run_name="__main__")
+    said = capsys.readouterr().out
+    rows = [line for line in said.splitlines() if line.startswith("│")]
+    # The target's own rows cannot be told apart from it.
+    assert ["same" in rows[0], "other" in rows[1]] == [True, True], said
+    assert "0.00" in rows[0] and all("helped" in row or "inconclusive" in row for row in rows)
+    assert {each.name for each in Path("run").iterdir()} == {"source-0", "source-1"}
+    assert (Path("run") / "source-1" / "report.html").is_file()
+
+
+def test_the_benchmark_trains_what_is_missing(
+    tmp_path: Path, run_script: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dataclasses import replace
+
+    from domain_comparison import places
+
+    monkeypatch.setattr(places, "_CHECKPOINTS", {"text": str(text_checkpoint(tmp_path / "bert"))})
+    tiny = replace(
+        places.GROUPS["blitzer_amazon"], pairs=(("books", "dvd"),), batch=8, rates=(1e-3, 1e-2)
+    )
+    monkeypatch.setattr(places, "GROUPS", {"blitzer_amazon": tiny})
+    for start, domain in enumerate(("books", "dvd")):
+        folder = tmp_path / "data" / "blitzer_amazon" / domain
+        write_text_folder(folder, train=texts(20, start=100 * start))
+    out = tmp_path / "results.jsonl"
+    arguments = ("--data", str(tmp_path / "data"), "--out", str(out), "--seeds", "2")
+    ways = ("source only", "standardised", "coral", "8 target labels a class", "target labels")
+    few = ("--groups", "blitzer_amazon", "--steps", "blitzer_amazon=6", "--ways", *ways)
+    run_script("domains.py", *arguments, *few)
+    stored = [json.loads(line) for line in out.read_text().splitlines()]
+    keys = [tuple(record["key"][5:]) for record in stored[1:]]
+    assert len(keys) == len(set(keys)) == 1 + 4 * 3
+    assert keys[:2] == [
+        ("source only", "importance", "0.001", "1", "0"),
+        ("source only", "importance", "0.01", "1", "0"),
+    ]
+    coral = next(r["result"] for r in stored[1:] if r["key"][5] == "coral")
+    assert coral["kept_step"] in range(1, 7) and len(coral["label_free"]) == 6
+    run_script("domains.py", *arguments, *few)
+    assert [json.loads(line) for line in out.read_text().splitlines()] == stored
+    page = run_script("domains.py", "--table", "--out", str(out))
+    assert (
+        "**blitzer_amazon: test accuracy on the target, 6 steps, epoch chosen by importance**"
+        in page
+    )
+    assert "**blitzer_amazon: points against standardised" in page
+
+
+def _lines(path: Path, scores: Mapping[str, Sequence[float]]) -> Any:
+    from tuning.lines import Lines
+
+    lines = Lines(path, {})
+    for way, values in scores.items():
+        by = "source" if way == "standardised" else "importance"
+        for seed, value in enumerate(values):
+            choice = (way, by, "0.003", "1", str(seed))
+            for pair in (("mnist", "usps"), ("usps", "mnist")):
+                key = ("training", "digits", *pair, "300", *choice)
+                lines.add(key, {"choice": value, "test": value})
+    return lines
+
+
+def test_harm_and_the_bar_are_named(modules: None, tmp_path: Path) -> None:
+    from domain_comparison.tables import tables
+
+    scores = {
+        "source only": [0.70, 0.71, 0.69, 0.70, 0.72],
+        "standardised": [0.80],
+        "mcc": [0.91, 0.92, 0.90, 0.91, 0.93],
+        "dann": [0.50, 0.51, 0.49, 0.50, 0.52],
+    }
+    made = {table.title: table for table in tables(_lines(tmp_path / "r.jsonl", scores))}
+    by = "epoch chosen by importance"
+    harmed = made[f"harm against source only, {by}"].rows
+    assert [row[:3] for row in harmed] == [
+        ("digits", "mnist -> usps", "dann"),
+        ("digits", "usps -> mnist", "dann"),
+    ]
+    assert all(row[3].startswith("-20") for row in harmed)
+    bar = {row[0]: row[1] for row in made[f"digits: points against standardised, {by}"].rows}
+    assert bar["mcc"].startswith("+11") and "*" in bar["mcc"] and bar["dann"].startswith("-29")
+    goals = {row[1]: row[-1] for row in made[f"goals, over all pairs of a group, {by}"].rows}
+    assert goals == {"mcc": "yes", "dann": "no"}
