@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
-
-import yaml
 
 from hf_transfer_plugin.adapt.schedules import FreezingSchedule
 from hf_transfer_plugin.adapter_records import Adapter
 from hf_transfer_plugin.alarms import Watch
 from hf_transfer_plugin.average_records import Average
+from hf_transfer_plugin.config_reading import apply_override, check_keys, named_folder, plain
 from hf_transfer_plugin.config_values import check_source, check_values, require
 from hf_transfer_plugin.decide.controls import DEFAULT_CONTROLS, controls
-from hf_transfer_plugin.errors import ConfigError, RecordError, did_you_mean
+from hf_transfer_plugin.errors import ConfigError, RecordError
 from hf_transfer_plugin.objective_records import Objective
 from hf_transfer_plugin.records import DataSpec, Plan, Ranking, Task
 from hf_transfer_plugin.serialization import Record
-from hf_transfer_plugin.strict_yaml import parse_value, read_mapping
+from hf_transfer_plugin.strict_yaml import read_mapping
 
 __all__ = ["RunConfig", "load_config"]
 
@@ -32,6 +31,9 @@ _NAMED: Mapping[str, type[Adapter] | type[Objective] | type[Average]] = {
     "objective": Objective,
     "average": Average,
 }
+
+# What a text alone stands for, where a mapping may be written.
+_ALONE = dict.fromkeys(_DATA, "path") | dict.fromkeys(_NAMED, "name")
 
 # Keys whose list of one may be written without brackets.
 _LISTS = (
@@ -182,9 +184,9 @@ def load_config(
         ConfigError: for a file that cannot be read, an unknown or repeated key, or a value of the
             wrong kind.
     """
-    data = _plain(read_mapping(path, ConfigError, _KEYS))
+    data = plain(read_mapping(path, ConfigError, _KEYS))
     for override in overrides:
-        _apply(data, override)
+        apply_override(data, override, _ALONE)
     for key in _DATA:
         if isinstance(data.get(key), str):
             data[key] = {"path": data[key]}
@@ -193,7 +195,8 @@ def load_config(
             data[key] = kind.from_config(data[key]).to_json()
     if task is not None:
         data.setdefault("task", task)
-    _check_keys(data, RunConfig)
+    check_keys(data, RunConfig)
+    _check_data_keys(data)
     if type(data.get("seeds")) is int:
         data["seeds"] = list(range(data["seeds"]))
     if data.get("watch") is False:  # what YAML reads `off` as
@@ -222,75 +225,20 @@ def _seeds_of_looks(data: dict[str, Any]) -> None:
 
 
 def _name_folders(data: dict[str, Any]) -> None:
-    """Write an existing local path `a/b` as `./a/b`, so that it never passes for a Hub name."""
-
-    def named(name: Any) -> Any:
-        local = isinstance(name, str) and name[:1] not in ("/", ".", "~") and os.path.exists(name)
-        return f"./{name}" if local else name
-
+    """Let no local path pass for a Hub name."""
     if "checkpoint" in data:
-        data["checkpoint"] = named(data["checkpoint"])
+        data["checkpoint"] = named_folder(data["checkpoint"])
     if isinstance(data.get("candidates"), list):
-        data["candidates"] = [named(name) for name in data["candidates"]]
+        data["candidates"] = [named_folder(name) for name in data["candidates"]]
     for key in _DATA:
         if isinstance(data.get(key), dict):
-            data[key]["path"] = named(data[key].get("path"))
+            data[key]["path"] = named_folder(data[key].get("path"))
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _plain(each) for key, each in value.items()}
-    return value
-
-
-def _apply(data: dict[str, Any], override: str) -> None:
-    key, equals, text = override.partition("=")
-    if not equals or not key:
-        raise ConfigError(
-            arrived=f"the override {override!r}",
-            expected="key=value, such as training.num_train_epochs=5",
-            action="put an equals sign between key and value, without spaces",
-        )
-    try:
-        value = parse_value(text)
-    except yaml.YAMLError:
-        value = text
-    *path, last = key.split(".")
-    place = data
-    for part in path:
-        inner = place.setdefault(part, {})
-        if not isinstance(inner, dict):
-            alone = "path" if part in _DATA else "name" if part in _NAMED else ""
-            inner = place[part] = {alone: inner} if alone and inner is not None else {}
-        place = inner
-    place[last] = value
-
-
-def _check_keys(data: Mapping[str, Any], kind: type, prefix: str = "") -> None:
-    known = {each.name: each for each in fields(kind)}
-    for key, value in data.items():
-        if key not in known:
-            raise ConfigError(
-                arrived=f"unknown key {prefix}{key}{did_you_mean(key, known)}",
-                expected="one of " + ", ".join(known),
-                action="correct or remove the key",
-            )
-        if key == "data" or (key in _DATA and value is not None):
+def _check_data_keys(data: Mapping[str, Any]) -> None:
+    for key in _DATA:
+        value = data.get(key)
+        if key in data and (key == "data" or value is not None):
             kinds = "a path or Hub name, or keys such as {path: texts.csv, label: intent}"
             require(isinstance(value, Mapping), key, value, kinds)
-            _check_keys(value, DataSpec, f"{key}.")
-    missing = [key for key in _required(kind) if key not in data]
-    if missing:
-        raise ConfigError(
-            arrived=f"no {prefix}{missing[0]}",
-            expected="a config with " + ", ".join(prefix + key for key in _required(kind)),
-            action=f"add {prefix}{missing[0]} to the file, or {prefix}{missing[0]}=... behind it",
-        )
-
-
-def _required(kind: type) -> Iterable[str]:
-    return [
-        each.name
-        for each in fields(kind)
-        if each.default is MISSING and each.default_factory is MISSING
-    ]
+            check_keys(value, DataSpec, f"{key}.")

@@ -10,6 +10,7 @@ from hf_transfer_plugin.cli import (
     embeddings,
     explain,
     judge,
+    multitask,
     plan,
     profile,
     publish,
@@ -31,7 +32,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 _ARROWS = (run, rank, profile, plan, explain, judge, rescue, report, publish)
-for command in (demo, *_ARROWS, embeddings, cache):
+for command in (demo, *_ARROWS, multitask, embeddings, cache):
     # Inside Typer, which would turn Ctrl-C and the end of a command into exits of its own.
     app.command(name=command.__name__.rpartition(".")[2])(session()(command.command))
 
