@@ -237,7 +237,7 @@ def _name_folders(data: dict[str, Any]) -> None:
 
 def _check_data_keys(data: Mapping[str, Any]) -> None:
     for key in _DATA:
-        value = data.get(key)
+        value: Any = data.get(key)
         if key in data and (key == "data" or value is not None):
             kinds = "a path or Hub name, or keys such as {path: texts.csv, label: intent}"
             require(isinstance(value, Mapping), key, value, kinds)

@@ -133,7 +133,9 @@ def load_multitask_config(
 
 
 def _tasks(given: Any) -> dict[str, Any]:
-    require(isinstance(given, Mapping), "tasks", given, f"name: data for each, data being {_A_TASK}")
+    require(
+        isinstance(given, Mapping), "tasks", given, f"name: data for each, data being {_A_TASK}"
+    )
     found = {}
     for name, spec in given.items():
         spec = {"path": spec} if isinstance(spec, str) else spec

@@ -8,6 +8,7 @@ from torch.utils.data import SequentialSampler
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from hf_transfer_plugin.adapt.multitask import MultitaskState, TrainingRows, state_of
+from hf_transfer_plugin.callbacks.objective_checks import is_reentrant
 from hf_transfer_plugin.callbacks.report_order import add_to_logs, move_to_front
 from hf_transfer_plugin.callbacks.sharded_weights import is_sharded
 from hf_transfer_plugin.errors import ConfigError
@@ -92,9 +93,7 @@ def _check(args: TrainingArguments, model: Any, pcgrad: bool) -> None:
             "remove torch_compile, or pcgrad",
         ),
         "PCGrad and reentrant activation_checkpointing": (
-            pcgrad
-            and bool(args.activation_checkpointing)
-            and bool((args.activation_checkpointing_kwargs or {}).get("use_reentrant")),
+            pcgrad and is_reentrant(args),
             "checkpointing that lets single gradients be computed",
             'set activation_checkpointing_kwargs={"use_reentrant": False}',
         ),
@@ -106,8 +105,8 @@ def _check(args: TrainingArguments, model: Any, pcgrad: bool) -> None:
 
 def _check_order(dataloader: Any) -> None:
     rows = getattr(dataloader, "dataset", None)
-    batches = getattr(dataloader, "batch_sampler", None)
-    inner = getattr(batches, "batch_sampler", batches)
+    batches: Any = getattr(dataloader, "batch_sampler", None)
+    inner: Any = getattr(batches, "batch_sampler", batches)
     if not isinstance(rows, TrainingRows) or isinstance(inner.sampler, SequentialSampler):
         return
     raise ConfigError(

@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from hf_transfer_plugin.cli.ranking_table import ranking_notes, ranking_table
-from hf_transfer_plugin.processes import is_first
 from hf_transfer_plugin.multitask_records import MultitaskReport
+from hf_transfer_plugin.processes import is_first
 from hf_transfer_plugin.records import Ranking, Report, Rescue, Rung, RunResult, Verdict
 
 if TYPE_CHECKING:

@@ -31,7 +31,7 @@ _DASHES = ((0, (5, 2)), (0, (1, 1.5)), (0, (5, 2, 1, 2)), (0, (8, 3)))
 
 @dataclass(frozen=True)
 class Band:
-    """A validation curve over seeds: arrays [points]; steps, or epochs where these were asked for."""
+    """A validation curve over seeds, by steps or epochs: arrays [points]."""
 
     steps: NDArray[np.float64]
     mean: NDArray[np.float64]

@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 
 __all__ = ["OUTCOME_STYLES", "summary_table"]
 
-OUTCOME_STYLES = {"helped": "green", "harmed": "red", "equivalent": "cyan", "inconclusive": "yellow"}
+OUTCOME_STYLES = {
+    "helped": "green",
+    "harmed": "red",
+    "equivalent": "cyan",
+    "inconclusive": "yellow",
+}
 
 
 def summary_table(report: Report) -> Table:

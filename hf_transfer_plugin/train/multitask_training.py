@@ -146,7 +146,7 @@ def train_tasks(
     history = trainer.state.log_history
     reached = trainer.evaluate(metric_key_prefix="final")
     output = trainer.predict(TaskRows(joint.rows("test"), "test"), metric_key_prefix="test")
-    labels, tasks = output.label_ids
+    labels, tasks = (np.asarray(each) for each in output.label_ids or ())
     results = {}
     for number, (name, classes) in enumerate(zip(names, state.classes, strict=True)):
         own = tasks == number
@@ -189,7 +189,6 @@ def _of_task(name: str, entry: Mapping[str, float]) -> dict[str, float]:
     if "loss" in found:
         found["loss"] = entry.get(f"loss/{name}", float("nan"))
     start = f"eval_{name}_"
-    # One name may begin another: the longer one has no metric of the shorter one's length.
     measured = {f"{start}{each}" for each in (*METRICS, "loss")}
     return found | {f"eval_{k.removeprefix(start)}": entry[k] for k in measured & entry.keys()}
 

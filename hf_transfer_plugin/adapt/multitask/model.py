@@ -85,7 +85,7 @@ def make_multitask(
     name = f"Multitask{kind.__name__}"
     model.__class__ = type(name, (kind,), {"forward": _forward(kind)})
     model.multitask = state  # type: ignore[assignment]
-    model.accepts_loss_kwargs = False
+    model.accepts_loss_kwargs = False  # type: ignore[assignment]
     return model
 
 
@@ -138,7 +138,7 @@ def plain_model(model: nn.Module, task: str) -> PreTrainedModel:
 def _forward(plain: type[PreTrainedModel]) -> Callable[..., SequenceClassifierOutput]:
     """Return the forward pass of several tasks around that of a plain classifier."""
 
-    def forward(
+    def forward(  # noqa: D417
         self: Any,
         *,
         labels: Tensor | None = None,

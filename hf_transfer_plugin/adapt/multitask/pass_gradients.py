@@ -70,5 +70,5 @@ def projected(
     given = {id(w): piece.view_as(w).to(w) for w, piece in zip(shared, pieces, strict=True)}
     given |= of_heads
     moved = [weight for weight in trained if id(weight) in given]
-    result: Tensor = GivenGradients.apply(loss.detach(), [given[id(w)] for w in moved], *moved)  # type: ignore[no-untyped-call]
+    result: Tensor = GivenGradients.apply(loss.detach(), [given[id(w)] for w in moved], *moved)
     return result

@@ -70,9 +70,9 @@ class TaskModules(nn.Module):
             rows = self.row_tasks.rows_of(task)
             found.append((rows, self.heads[task](features[rows], *rest, **options)))
         width = max(output.shape[-1] for _, output in found)
-        shape = (len(features), *found[0][1].shape[1:-1], width)
-        least = torch.finfo(found[0][1].dtype).min
-        joined = found[0][1].new_full(shape, least)
+        first: Tensor = found[0][1]
+        least = torch.finfo(first.dtype).min
+        joined = first.new_full((len(features), *first.shape[1:-1], width), least)
         for rows, output in found:
             if output.shape[-1] < width:
                 missing = (0, width - output.shape[-1])

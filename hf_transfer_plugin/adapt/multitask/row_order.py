@@ -34,7 +34,7 @@ def quotas(sizes: Sequence[int], sampling: Sampling, temperature: float) -> Inte
     # Over the largest, so that no power overflows.
     weights = (rows / rows.max()) ** (1 / temperature)
     exact = weights / weights.sum() * rows.sum()
-    whole = np.maximum(np.floor(exact), 1).astype(np.int64)
+    whole: Integers = np.maximum(np.floor(exact), 1).astype(np.int64)
     # The largest remainders get what is left; a task raised to one row has none.
     left = max(int(rows.sum() - whole.sum()), 0)
     whole[np.argsort(whole - exact, kind="stable")[:left]] += 1

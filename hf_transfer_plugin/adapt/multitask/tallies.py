@@ -34,7 +34,10 @@ class Tallies:
         for task, loss in losses.items():
             total, rows = self._losses.get(names[task], (0.0, 0))
             more = int((task_labels == task).sum())
-            self._losses[names[task]] = (total + float(loss.detach()) * len(task_labels), rows + more)
+            self._losses[names[task]] = (
+                total + float(loss.detach()) * len(task_labels),
+                rows + more,
+            )
 
     def add_conflicts(
         self, names: Sequence[str], present: Sequence[bool], conflicts: Tensor
