@@ -1,4 +1,4 @@
-"""Run by test_objectives_two_processes under torchrun: every case in one launch.
+"""Run by test_objectives_two_processes under torchrun: every case in one launch, tasks too.
 
 Argument: the folder, with the sources. Each process leaves `objectives-RANK.pt` there.
 """
@@ -16,6 +16,7 @@ from torch.distributed import barrier
 from hf_transfer_plugin import require_processes
 from hf_transfer_plugin.processes import end_processes
 from tests.callbacks.objective_cases import STRONG, build, quick_collections, run
+from tests.callbacks.multitask_two_processes import train_tasks
 from tests.callbacks.tiny import tensors
 
 PROCESSES = 2
@@ -51,7 +52,8 @@ def main() -> None:
     require_processes(PROCESSES)
     file = folder / f"objectives-{os.environ['RANK']}.pt"
     with quick_collections():
-        torch.save(train(folder, PROCESSES), file.with_suffix(".part"))
+        found = {"objectives": train(folder, PROCESSES), "tasks": train_tasks(folder, PROCESSES)}
+        torch.save(found, file.with_suffix(".part"))
     file.with_suffix(".part").rename(file)
     barrier()
 
