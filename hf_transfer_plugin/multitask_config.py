@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from hf_transfer_plugin.adapt.multitask_checks import check_names, check_way
 from hf_transfer_plugin.adapt.schedules import FreezingSchedule
 from hf_transfer_plugin.adapter_records import Adapter
 from hf_transfer_plugin.config_reading import apply_override, check_keys, named_folder, plain
@@ -156,8 +157,6 @@ def _way(given: Any) -> dict[str, Any]:
 
 
 def _check_values(config: MultitaskConfig) -> None:
-    from hf_transfer_plugin.adapt.multitask.names import check_names, check_way
-
     check_metric(config.metric)
     check_names(list(config.tasks))
     FreezingSchedule.from_config(config.schedule)

@@ -1,8 +1,8 @@
 """Models and data that come inside installed packages, so that a first run needs no network.
 
 Checkpoints: `sample:minilm`, `sample:efficientnet-lite0`. Data: `sample:docstrings` (which library
-does this documentation belong to?), `sample:docstring-kinds` (does it document a module, a class or
-a function?), `sample:mnist` (5,000 handwritten digits).
+does this documentation belong to?), `sample:docstring-kinds` (does it document a class or a
+function?), `sample:mnist` (5,000 handwritten digits).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Two text sets that every installation holds, of the documentation of libraries.
 
-Which library does a text belong to, and does it document a module, a class or a function? Texts
+Which library does a text belong to, and does it document a class or a function? Texts
 are the first paragraphs of docstrings, read with `ast` (nothing is imported), with the library's
 own name blanked. The source files of train, validation and test are disjoint.
 """
@@ -33,7 +33,7 @@ LIBRARIES = (
     "torch",
     "transformers",
 )
-KINDS = ("class", "function", "module")
+KINDS = ("class", "function")
 _KIND_OF: dict[type[ast.AST], str] = {
     ast.ClassDef: "class",
     ast.FunctionDef: "function",
@@ -62,7 +62,7 @@ def load() -> DatasetDict:
 
 
 def load_kinds() -> DatasetDict:
-    """Return up to 900 / 300 / 450 texts, each what a module, a class or a function says of itself.
+    """Return up to 600 / 200 / 300 texts, each what a class or a function says of itself.
 
     They follow from the installed versions alone; their splits are those of `load`, by file.
     """
@@ -72,7 +72,7 @@ def load_kinds() -> DatasetDict:
         share = {split: count // len(LIBRARIES) for split, count in _PER_CLASS.items()}
         wanted = {(split, kind): count for split, count in share.items() for kind in KINDS}
         for split, text, kind in _texts(library):
-            if wanted[split, kind] and text not in seen:
+            if wanted.get((split, kind)) and text not in seen:
                 seen.add(text)
                 wanted[split, kind] -= 1
                 rows[split].append((text, kind))

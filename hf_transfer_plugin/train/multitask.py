@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hf_transfer_plugin.adapt.multitask_checks import check_names, check_way
 from hf_transfer_plugin.data import TargetData, load_data
 from hf_transfer_plugin.errors import ConfigError
 from hf_transfer_plugin.kept_models import keep_model
@@ -92,8 +93,6 @@ def check_tasks(data: Mapping[str, TargetData]) -> None:
 
 
 def _check_plan(plan: MultitaskPlan) -> None:
-    from hf_transfer_plugin.adapt.multitask.names import check_names, check_way
-
     check_names(list(plan.tasks))
     check_way(plan.way)
     if "train_sampling_strategy" in plan.training:

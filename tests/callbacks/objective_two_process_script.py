@@ -15,8 +15,8 @@ from torch.distributed import barrier
 
 from hf_transfer_plugin import require_processes
 from hf_transfer_plugin.processes import end_processes
-from tests.callbacks.objective_cases import STRONG, build, quick_collections, run
 from tests.callbacks.multitask_two_processes import train_tasks
+from tests.callbacks.objective_cases import STRONG, build, quick_collections, run
 from tests.callbacks.tiny import tensors
 
 PROCESSES = 2

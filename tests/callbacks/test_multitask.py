@@ -19,7 +19,6 @@ from tests.adapt.multitask.cases import CLASSES, build, trainer
 from tests.callbacks.tiny import Recorder, group_tensors, tensors
 
 
-
 def _schedule() -> FreezingCallback:
     return FreezingCallback(FreezingSchedule.lp_ft(0.4))
 

@@ -10,7 +10,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from hf_transfer_plugin.adapt.multitask.model import MultitaskState, make_multitask
-from hf_transfer_plugin.adapt.multitask.names import check_names
+from hf_transfer_plugin.adapt.multitask_checks import check_names
 from hf_transfer_plugin.checkpoints import Checkpoint
 from hf_transfer_plugin.data_records import Task
 from hf_transfer_plugin.errors import ConfigError

@@ -7,8 +7,8 @@ from typing import Any
 
 from torch.utils.data import Dataset
 
-from hf_transfer_plugin.adapt.multitask.names import check_names, check_way
 from hf_transfer_plugin.adapt.multitask.row_order import epoch_order
+from hf_transfer_plugin.adapt.multitask_checks import check_names, check_way
 from hf_transfer_plugin.errors import DataError
 from hf_transfer_plugin.multitask_records import Way
 

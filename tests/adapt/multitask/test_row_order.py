@@ -11,8 +11,8 @@ from hf_transfer_plugin.adapt.multitask import epoch_order, quotas
 from hf_transfer_plugin.multitask_records import Sampling
 
 SIZES = (900, 90, 10)
-# (sampling, temperature, rows of each task in an epoch). The roots 30, 9.49 and 3.16 are to 1,000 as
-# 703.4, 222.4 and 74.1.
+# (sampling, temperature, rows of each task in an epoch). The roots 30, 9.49 and 3.16 are as 703.4,
+# 222.4 and 74.1.
 PROPORTIONS: list[tuple[Sampling, float, list[int]]] = [
     ("size", 2.0, [900, 90, 10]),
     ("temperature", 1.0, [900, 90, 10]),
