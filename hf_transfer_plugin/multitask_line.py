@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
-from hf_transfer_plugin.checkpoints import Checkpoint
 from hf_transfer_plugin.data import TargetData, load_data
 from hf_transfer_plugin.decide.verdict import judge
 from hf_transfer_plugin.environment import environment
@@ -67,7 +66,7 @@ class MultitaskLine:
             try:
                 found[name] = load_data(spec, self.config.task)
             except DataError as error:
-                arrived = f"task {name} ({self.config.task}): {error.arrived}"
+                arrived = f"task {name}, read for {self.config.task} as all are: {error.arrived}"
                 raise DataError(arrived, error.expected, error.action) from None
             for warning in found[name].summary.warnings:
                 _log.warning("task %s: %s", name, warning)
@@ -77,16 +76,13 @@ class MultitaskLine:
     @cached_property
     def alone(self) -> Mapping[str, RunResult]:
         """Return each task trained alone: the controls."""
-        Checkpoint(self.config.checkpoint, revision=self.config.revision)
         plan = self.config.plan(self.config.ways[0])
-        return {
-            name: run(
-                plan.of_task(name),
-                results=self.folder / "results" / "single" / f"{name}.json",
-                data=data,
-            )
-            for name, data in self.data.items()
-        }
+        found = {}
+        for name, data in self.data.items():
+            _log.info("task %s alone, %d seeds", name, len(plan.seeds))
+            results = self.folder / "results" / "single" / f"{name}.json"
+            found[name] = run(plan.of_task(name), results=results, data=data)
+        return found
 
     @cached_property
     def together(self) -> Mapping[str, MultitaskResult]:

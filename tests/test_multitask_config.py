@@ -57,7 +57,7 @@ READ: dict[str, tuple[dict[str, Any], list[str], str, Any]] = {
 }
 # name -> (keys of the file, words of the error)
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
-    "one task": ({"tasks": {"mood": "org/mood"}}, "1 tasks: mood"),
+    "one task": ({"tasks": {"mood": "org/mood"}}, "one task alone: mood"),
     "tasks in a list": ({"tasks": ["a", "b"]}, "tasks: .*'a'"),
     "a name of a path": ({"tasks": {"a/b": "x", "c": "y"}}, "'a/b'"),
     "data without a path": ({"tasks": {"a": {"label": "y"}, "b": "y"}}, r"no tasks\.a\.path"),

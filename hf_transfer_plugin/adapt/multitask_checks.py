@@ -23,7 +23,7 @@ def check_names(names: Sequence[str]) -> None:
     """
     if len(names) < 2:
         raise ConfigError(
-            arrived=f"{len(names)} tasks: {', '.join(names) or 'none'}",
+            arrived=f"one task alone: {names[0]}" if names else "no task",
             expected="two tasks or more, which share a network",
             action="add a task, or train this one alone with hf-tl run",
         )

@@ -32,6 +32,9 @@ def tasks_chart(title: str, tasks: Mapping[str, Sequence[RunResult]]) -> Chart:
         title: heading.
         tasks: name -> results, the task alone first; each named by its plan.
     """
+    from matplotlib.ticker import MaxNLocator
+
+    metric = metric_name(next(iter(tasks.values()))[0].plan.metric)
     rows = math.ceil(len(tasks) / _COLUMNS)
     figure, panels = new_figure(0.9 + 2.4 * rows, rows, _COLUMNS)
     for axes in panels[len(tasks) :]:
@@ -59,12 +62,14 @@ def tasks_chart(title: str, tasks: Mapping[str, Sequence[RunResult]]) -> Chart:
         axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g}%")
         axes.grid(axis="y", color="#d8dee4", linewidth=0.7)
         axes.set_axisbelow(True)
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+        if not number % _COLUMNS:
+            axes.set_ylabel(f"validation {metric}", fontsize=9.5, color=INK)
         if number + _COLUMNS >= len(tasks):
-            axes.set_xlabel("share of training, in epochs", fontsize=9.5, color=INK)
+            axes.set_xlabel("epochs", fontsize=9.5, color=INK)
     if handles:
         legend(figure, list(handles.values()), columns=3)
     else:
         figure.text(0.5, 0.5, "no curves recorded", ha="center", color=GREY)
-    metric = metric_name(next(iter(tasks.values()))[0].plan.metric)
     caption = f"Validation {metric} of each task. Line: mean over seeds. Band: least to greatest."
     return Chart(title, caption, f"{caption} {'; '.join(parts)}.", png(figure))

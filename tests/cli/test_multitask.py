@@ -110,11 +110,11 @@ def _pictures(folder: Path) -> None:
 
 # name -> (what is done before, keys of the config, words of the error)
 MISTAKES: dict[str, tuple[Any, dict[str, Any], tuple[str, ...]]] = {
-    "one task": (None, {"tasks": {"mood": "texts"}}, ("1 tasks: mood", "hf-tl run")),
+    "one task": (None, {"tasks": {"mood": "texts"}}, ("one task alone: mood", "hf-tl run")),
     "other modality": (
         _pictures,
         {"tasks": {"mood": "texts", "look": "pictures"}},
-        ("task look (text-classification): ", "column"),
+        ("task look, read for text-classification as all are", "no text column"),
     ),
     "no validation": (_empty_validation, {}, ("task topic", "validation is empty")),
     "a lone adapter": (None, {"adapter": "prompt_tuning"}, ("adapter prompt_tuning", "merge")),

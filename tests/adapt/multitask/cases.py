@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 from transformers import (
+    BertForSequenceClassification,
     DistilBertConfig,
     DistilBertForSequenceClassification,
     PreTrainedModel,
@@ -52,7 +53,7 @@ def calm_bert() -> nn.Module:
     config = tiny.bert_config()
     config.hidden_dropout_prob = config.attention_probs_dropout_prob = 0.0
     torch.manual_seed(0)
-    return tiny.BertForSequenceClassification(config)
+    return BertForSequenceClassification(config)
 
 
 NETWORKS: dict[str, Callable[[], nn.Module]] = {

@@ -139,7 +139,7 @@ def test_batch_norm_reads_all_tasks_at_once_under_pcgrad(folder: Path) -> None:
 
 
 ERRORS: dict[str, tuple[Any, str]] = {
-    "one task": ([("a", "xy")], "1 tasks: a"),
+    "one task": ([("a", "xy")], "one task alone: a"),
     "the same name": ([("a", "xy"), ("b", "xy"), ("a", "pq")], "two tasks of the name 'a'"),
     "a name of a path": ([("a", "xy"), ("b/c", "xy")], "'b/c'"),
     "the name of the mean": ([("a", "xy"), ("mean", "xy")], "'mean'"),
