@@ -132,7 +132,7 @@ def train_tasks(
             train_dataset=TrainingRows(joint.rows("train"), plan.way, seed),
             eval_dataset=TaskRows(joint.rows("validation")),
             data_collator=with_tasks(first.collate),
-            compute_metrics=TaskMetrics(names, state.classes),
+            compute_metrics=TaskMetrics(model),
             callbacks=[freezing, multitask, *adapter_callbacks(common)],
             optimizer_cls_and_kwargs=optimizer_of(common, args),
         )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
+from torch import nn
 from transformers import EvalPrediction
 
+from hf_transfer_plugin.adapt.multitask.model import state_of
 from hf_transfer_plugin.metrics import METRICS, classification_metrics
 
 __all__ = ["TaskMetrics"]
@@ -19,12 +19,15 @@ class TaskMetrics:
     counts the same, however many rows it has.
 
     Args:
-        names: of the tasks, in the order of their numbers.
-        classes: how many classes each has.
+        model: of several tasks, wrapped or not.
+
+    Raises:
+        ConfigError: for another model.
     """
 
-    def __init__(self, names: Sequence[str], classes: Sequence[int]) -> None:
-        self.names, self.classes = tuple(names), tuple(classes)
+    def __init__(self, model: nn.Module) -> None:
+        state = state_of(model)
+        self.names, self.classes = state.names, state.classes
 
     def __call__(self, outputs: EvalPrediction) -> dict[str, float]:
         """Return the metrics of the tasks of whom there are rows."""

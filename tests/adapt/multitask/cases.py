@@ -23,7 +23,6 @@ from hf_transfer_plugin.adapt.multitask import (
     TaskRows,
     TrainingRows,
     build_multitask,
-    state_of,
     with_tasks,
 )
 from hf_transfer_plugin.callbacks.multitask import MultitaskCallback
@@ -132,7 +131,7 @@ def trainer(
         train_dataset=TrainingRows(rows(_inner(model)), way, seed=3),
         eval_dataset=TaskRows(rows(_inner(model))),
         data_collator=with_tasks(collate),
-        compute_metrics=TaskMetrics(tuple(CLASSES), state_of(model).classes),
+        compute_metrics=TaskMetrics(model),
         callbacks=[*callbacks, MultitaskCallback()],
     )
 
