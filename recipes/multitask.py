@@ -1,11 +1,11 @@
 """Train several tasks on one network, and prove for each whether that beats training it alone.
 
 One process:
-    python recipes/multitask.py --config recipes/configs/multitask/docstrings_in_three.yaml
+    python recipes/multitask.py --config recipes/configs/multitask/docstrings.yaml
 
 Two processes on a CPU (the flags keep the launcher from starting one process silently):
     accelerate launch --config_file recipes/accelerate/cpu_2_processes.yaml \
-        recipes/multitask.py --config recipes/configs/multitask/docstrings_in_three.yaml
+        recipes/multitask.py --config recipes/configs/multitask/docstrings.yaml
 """
 
 from __future__ import annotations

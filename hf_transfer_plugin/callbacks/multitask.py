@@ -77,6 +77,11 @@ def _check(args: TrainingArguments, model: Any, pcgrad: bool) -> None:
             "the loss of the model: Trainer would smooth over the classes of other tasks",
             "remove label_smoothing_factor",
         ),
+        "dataloader_persistent_workers": (
+            bool(args.dataloader_persistent_workers and args.dataloader_num_workers),
+            "workers that begin anew with each epoch, for it has an order of its own",
+            "remove dataloader_persistent_workers",
+        ),
         "PCGrad and weights dealt out among processes (FSDP, DeepSpeed)": (
             pcgrad and is_sharded(args, model),
             "whole weights in each process, as with DistributedDataParallel",

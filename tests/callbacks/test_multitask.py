@@ -114,6 +114,10 @@ def test_two_passes_are_one_of_twice_the_rows(folder: Path, tmp_path: Path) -> N
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "another order": ({"train_sampling_strategy": "random"}, "read by a .*RandomSampler"),
     "smoothing": ({"label_smoothing_factor": 0.1}, "label_smoothing_factor=0.1"),
+    "workers that stay": (
+        {"dataloader_num_workers": 1, "dataloader_persistent_workers": True},
+        "dataloader_persistent_workers",
+    ),
     "scaled gradients": ({"fp16": True}, "PCGrad and fp16"),
     "compiled": ({"torch_compile": True}, "PCGrad and torch_compile"),
 }

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from transformers import AutoImageProcessor, AutoModelForImageClassification
 
-from hf_transfer_plugin import MultitaskPlan, MultitaskResult, Way, run_multitask
+from hf_transfer_plugin import Adapter, MultitaskPlan, MultitaskResult, Way, run_multitask
 from hf_transfer_plugin.data import TargetData, load_data
 from hf_transfer_plugin.errors import ConfigError
 from hf_transfer_plugin.records import DataSpec
@@ -87,6 +88,26 @@ def test_the_mean_of_the_tasks_chooses_the_rate(tasks: Tasks) -> None:
     best = max(found.grid, key=lambda rate: found.grid[rate])
     for result in found.results.values():
         assert result.seeds[0].learning_rate == float(best)
+
+
+def test_images(images: Setting, tmp_path: Path) -> None:
+    plan = MultitaskPlan(
+        task=images.task,
+        checkpoint=str(images.checkpoint),
+        tasks={"one": images.data.spec, "two": images.data.spec},
+        way=Way(pcgrad=True),
+        adapter=Adapter("lora", {"r": 2}),
+        training={"num_train_epochs": 1, "learning_rate": 1e-3},
+        batch_size=8,
+        seeds=(0,),
+    )
+    found = run_multitask(plan, data={"one": images.data, "two": images.data}, model_dir=tmp_path)
+    assert set(found.conflicts[0]) == {"one / two"}
+    for name, result in found.results.items():
+        assert len(result.seeds[0].predictions) == len(result.labels) == 6
+        model: Any = AutoModelForImageClassification.from_pretrained(tmp_path / name)
+        assert tuple(model.config.id2label.values()) == result.class_names
+        AutoImageProcessor.from_pretrained(tmp_path / name)
 
 
 def test_tasks_that_share_no_network(texts: Setting, images: Setting) -> None:
