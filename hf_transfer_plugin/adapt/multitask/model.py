@@ -11,11 +11,16 @@ from typing import Any, cast
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 from transformers import PreTrainedModel
 from transformers.modeling_outputs import SequenceClassifierOutput
 
 from hf_transfer_plugin.adapt.multitask.pass_gradients import projected
+from hf_transfer_plugin.adapt.multitask.passes import (
+    joined,
+    passes_of,
+    require_own_weights,
+    run_pass,
+)
 from hf_transfer_plugin.adapt.multitask.routing import RowTasks, TaskModules
 from hf_transfer_plugin.adapt.multitask.tallies import Tallies
 from hf_transfer_plugin.errors import ConfigError
@@ -160,11 +165,13 @@ def _forward(plain: type[PreTrainedModel]) -> Callable[..., SequenceClassifierOu
                 action="collate with with_tasks, or take plain_model(model, task) for one task",
             )
         projects = state.pcgrad and self.training and torch.is_grad_enabled() and labels is not None
+        if projects:
+            require_own_weights(inputs)
         found = [
-            (rows, _pass(self, plain, inputs, task_labels, rows))
-            for rows in (_passes(self, task_labels) if projects else [None])
+            (rows, run_pass(self, plain, inputs, task_labels, rows))
+            for rows in (passes_of(self, task_labels) if projects else [None])
         ]
-        logits, losses = _joined(state, found, task_labels, labels)
+        logits, losses = joined(state.classes, found, task_labels, labels)
         loss = None
         if labels is not None:
             loss = torch.stack(list(losses.values())).sum()
@@ -191,68 +198,3 @@ def _forward(plain: type[PreTrainedModel]) -> Callable[..., SequenceClassifierOu
     named = [own["self"], *read, own["labels"], own["task_labels"], own["inputs"]]
     forward.__signature__ = signature(forward).replace(parameters=named)  # type: ignore[attr-defined]
     return forward
-
-
-def _passes(model: nn.Module, task_labels: Tensor) -> list[Tensor | None]:
-    """Return the rows of each pass: a task at a time, so that no task's pass holds others' rows.
-
-    Batch normalization that trains reads all rows at once, as it will be used.
-    """
-    if any(isinstance(part, _BatchNorm) and part.training for part in model.modules()):
-        return [None]
-    return [(task_labels == task).nonzero().flatten() for task in task_labels.unique()]
-
-
-def _pass(
-    model: Any,
-    plain: type[PreTrainedModel],
-    inputs: Mapping[str, Any],
-    task_labels: Tensor,
-    rows: Tensor | None,
-) -> Any:
-    chosen = dict(inputs)
-    if rows is not None:
-        _require_own_inputs(inputs)
-        count = len(task_labels)
-        chosen = {
-            name: each[rows] if isinstance(each, Tensor) and each.shape[:1] == (count,) else each
-            for name, each in inputs.items()
-        }
-        task_labels = task_labels[rows]
-    with model.multitask.row_tasks.of(task_labels):
-        return plain.forward(model, **chosen)
-
-
-def _require_own_inputs(inputs: Mapping[str, Any]) -> None:
-    """Require that nothing outside of the model trains: its gradient would not be projected."""
-    strange = [n for n, each in inputs.items() if isinstance(each, Tensor) and each.requires_grad]
-    if strange or inputs.get("past_key_values") is not None:
-        raise ConfigError(
-            arrived="PCGrad with weights outside of the network (virtual tokens of a prompt)",
-            expected="an adapter inside of it, such as lora",
-            action="choose another adapter, or leave pcgrad out",
-        )
-
-
-def _joined(
-    state: MultitaskState,
-    found: list[tuple[Tensor | None, Any]],
-    task_labels: Tensor,
-    labels: Tensor | None,
-) -> tuple[Tensor, dict[int, Tensor]]:
-    """Return logits of all rows [rows, most classes], and task -> its part of the mean loss."""
-    first = found[0][1].logits
-    least = torch.finfo(first.dtype).min
-    logits = first.new_full((len(task_labels), max(state.classes)), least)
-    losses: dict[int, Tensor] = {}
-    for rows, output in found:
-        tasks = task_labels if rows is None else task_labels[rows]
-        for task in tasks.unique().tolist():
-            own = (tasks == task).nonzero().flatten()
-            whole = own if rows is None else rows[own]
-            answers = output.logits[own, : state.classes[task]]
-            logits[whole, : state.classes[task]] = answers
-            if labels is not None:
-                total = nn.functional.cross_entropy(answers.float(), labels[whole], reduction="sum")
-                losses[task] = total / len(task_labels)
-    return logits, losses
