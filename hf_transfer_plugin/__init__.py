@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from hf_transfer_plugin.alarms import Alarm
     from hf_transfer_plugin.callbacks.complete_checkpoints import last_complete_checkpoint
     from hf_transfer_plugin.callbacks.freezing import FreezingCallback
+    from hf_transfer_plugin.callbacks.multitask import MultitaskCallback
     from hf_transfer_plugin.callbacks.negative_transfer import NegativeTransferCallback
     from hf_transfer_plugin.callbacks.objective import ObjectiveCallback
     from hf_transfer_plugin.callbacks.prefix_caching import PrefixCache, PrefixUse, prefix_cache
@@ -39,6 +40,14 @@ if TYPE_CHECKING:
     from hf_transfer_plugin.layer_profile_record import LayerProfile
     from hf_transfer_plugin.layers import LayerGroup, LayerGroups, layer_groups
     from hf_transfer_plugin.line import Line
+    from hf_transfer_plugin.multitask_config import MultitaskConfig, load_multitask_config
+    from hf_transfer_plugin.multitask_line import MultitaskLine
+    from hf_transfer_plugin.multitask_records import (
+        MultitaskPlan,
+        MultitaskReport,
+        MultitaskResult,
+        Way,
+    )
     from hf_transfer_plugin.processes import require_processes
     from hf_transfer_plugin.records import (
         Adapter,
@@ -68,6 +77,7 @@ if TYPE_CHECKING:
     from hf_transfer_plugin.select.ranking import rank_checkpoints
     from hf_transfer_plugin.select.source_distance import SourceDistance, source_distance
     from hf_transfer_plugin.train import Against, run
+    from hf_transfer_plugin.train.multitask import run_multitask
     from hf_transfer_plugin.until_settled import judge_until_settled
     from hf_transfer_plugin.word_vectors.making import StaticEmbeddings, static_embeddings
 
@@ -93,6 +103,12 @@ __all__ = [
     "LayerGroups",
     "LayerProfile",
     "Line",
+    "MultitaskCallback",
+    "MultitaskConfig",
+    "MultitaskLine",
+    "MultitaskPlan",
+    "MultitaskReport",
+    "MultitaskResult",
     "NegativeTransferCallback",
     "Objective",
     "ObjectiveCallback",
@@ -114,6 +130,7 @@ __all__ = [
     "Stop",
     "TransferError",
     "Verdict",
+    "Way",
     "WeightAverageCallback",
     "__version__",
     "adapt_batch_norm",
@@ -130,6 +147,7 @@ __all__ = [
     "layer_profile",
     "load_config",
     "load_data",
+    "load_multitask_config",
     "lora_plus",
     "merge_adapter",
     "planned_look",
@@ -140,6 +158,7 @@ __all__ = [
     "require_processes",
     "rescue",
     "run",
+    "run_multitask",
     "session",
     "source_distance",
     "static_embeddings",
@@ -153,6 +172,7 @@ _HOMES = {
     "alarms": ("Alarm",),
     "callbacks.complete_checkpoints": ("last_complete_checkpoint",),
     "callbacks.freezing": ("FreezingCallback",),
+    "callbacks.multitask": ("MultitaskCallback",),
     "callbacks.negative_transfer": ("NegativeTransferCallback",),
     "callbacks.objective": ("ObjectiveCallback",),
     "callbacks.prefix_caching": ("PrefixCache", "PrefixUse", "prefix_cache"),
@@ -173,6 +193,9 @@ _HOMES = {
     "layer_profile_record": ("LayerProfile",),
     "layers": ("LayerGroup", "LayerGroups", "layer_groups"),
     "line": ("Line",),
+    "multitask_config": ("MultitaskConfig", "load_multitask_config"),
+    "multitask_line": ("MultitaskLine",),
+    "multitask_records": ("MultitaskPlan", "MultitaskReport", "MultitaskResult", "Way"),
     "processes": ("require_processes",),
     "records": (
         "Adapter",
@@ -203,6 +226,7 @@ _HOMES = {
     "select.source_distance": ("SourceDistance", "source_distance"),
     "command_session": ("session",),
     "train": ("Against", "run"),
+    "train.multitask": ("run_multitask",),
     "until_settled": ("judge_until_settled",),
     "word_vectors.making": ("StaticEmbeddings", "static_embeddings"),
 }

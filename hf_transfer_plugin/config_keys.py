@@ -16,7 +16,15 @@ from hf_transfer_plugin.objective_records import Objective
 from hf_transfer_plugin.records import DataSpec
 from hf_transfer_plugin.strict_yaml import parse_value
 
-__all__ = ["DATA", "NAMED", "apply_override", "check_keys", "name_folders", "plain"]
+__all__ = [
+    "DATA",
+    "NAMED",
+    "apply_override",
+    "check_keys",
+    "name_folders",
+    "named_folder",
+    "plain",
+]
 
 #: Keys whose value may be a path alone.
 DATA = ("data", "source_data")
@@ -26,22 +34,25 @@ NAMED: Mapping[str, type[Adapter] | type[Objective] | type[Average]] = {
     "objective": Objective,
     "average": Average,
 }
+# What a text alone stands for, where a mapping may be written.
+_ALONE: Mapping[str, str] = dict.fromkeys(DATA, "path") | dict.fromkeys(NAMED, "name")
+
+
+def named_folder(name: Any) -> Any:
+    """Return an existing local path `a/b` as `./a/b`, so that it never passes for a Hub name."""
+    local = isinstance(name, str) and name[:1] not in ("/", ".", "~") and os.path.exists(name)
+    return f"./{name}" if local else name
 
 
 def name_folders(data: dict[str, Any]) -> None:
-    """Write an existing local path `a/b` as `./a/b`, so that it never passes for a Hub name."""
-
-    def named(name: Any) -> Any:
-        local = isinstance(name, str) and name[:1] not in ("/", ".", "~") and os.path.exists(name)
-        return f"./{name}" if local else name
-
+    """Let no local path of a run's config pass for a Hub name."""
     if "checkpoint" in data:
-        data["checkpoint"] = named(data["checkpoint"])
+        data["checkpoint"] = named_folder(data["checkpoint"])
     if isinstance(data.get("candidates"), list):
-        data["candidates"] = [named(name) for name in data["candidates"]]
+        data["candidates"] = [named_folder(name) for name in data["candidates"]]
     for key in DATA:
         if isinstance(data.get(key), dict):
-            data[key]["path"] = named(data[key].get("path"))
+            data[key]["path"] = named_folder(data[key].get("path"))
 
 
 def plain(value: Any) -> Any:
@@ -51,8 +62,15 @@ def plain(value: Any) -> Any:
     return value
 
 
-def apply_override(data: dict[str, Any], override: str) -> None:
-    """Put `key=value` into what was read.
+def apply_override(
+    data: dict[str, Any], override: str, alone: Mapping[str, str] = _ALONE
+) -> None:
+    """Put `key=value` (dots for nested keys, the value as YAML) into what was read.
+
+    Args:
+        data: the config, which is changed.
+        override: `key=value`.
+        alone: key whose value may be a text -> the inner key that such a text stands for.
 
     Raises:
         ConfigError: for an override without a key or an equals sign.
@@ -73,8 +91,8 @@ def apply_override(data: dict[str, Any], override: str) -> None:
     for part in path:
         inner = place.setdefault(part, {})
         if not isinstance(inner, dict):
-            alone = "path" if part in DATA else "name" if part in NAMED else ""
-            inner = place[part] = {alone: inner} if alone and inner is not None else {}
+            name = alone.get(part, "")
+            inner = place[part] = {name: inner} if name and inner is not None else {}
         place = inner
     place[last] = value
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hf_transfer_plugin.config import RunConfig
     from hf_transfer_plugin.records import DataSpec, Task
 
-__all__ = ["check_values"]
+__all__ = ["check_data", "check_values"]
 
 
 def check_values(config: RunConfig, task: Task | None) -> None:
@@ -51,9 +51,9 @@ def check_values(config: RunConfig, task: Task | None) -> None:
     _check_looks(config)
     once = 1 < len(set(config.seeds)) == len(config.seeds)
     require(once, "seeds", list(config.seeds), "at least two (no verdict from one), each once")
-    _check_data(config.data, "data")
+    check_data(config.data, "data")
     if config.source_data is not None:
-        _check_data(config.source_data, "source_data")
+        check_data(config.source_data, "source_data")
     for key in ("confidence", "rank_confidence"):
         value = getattr(config, key)
         require(0 < value < 1, key, value, "between 0 and 1")
@@ -82,7 +82,16 @@ def _check_looks(config: RunConfig) -> None:
         )
 
 
-def _check_data(spec: DataSpec, key: str) -> None:
+def check_data(spec: DataSpec, key: str) -> None:
+    """Check the sizes and shares of data.
+
+    Args:
+        spec: the data.
+        key: where they stand in the config, for the error.
+
+    Raises:
+        ConfigError: naming the key.
+    """
     sizes = ("max_length", "image_size", *(f"{role}_examples" for role in ROLES))
     for name in sizes:
         value = getattr(spec, name)

@@ -9,6 +9,7 @@ from typing import Any, get_args
 import pytest
 import torch
 import yaml
+from torch.utils.data import default_collate
 from transformers import BertForSequenceClassification, TrainingArguments
 
 from hf_transfer_plugin import (
@@ -18,6 +19,7 @@ from hf_transfer_plugin import (
     NegativeTransferCallback,
     Objective,
     load_config,
+    load_multitask_config,
 )
 from hf_transfer_plugin.adapt.average_checks import check_average
 from hf_transfer_plugin.adapt.named_schedules import NAMES
@@ -35,6 +37,7 @@ OBJECTIVES_PAGE = (ROOT / "docs" / "objectives.md").read_text(encoding="utf-8")
 WEIGHTS_PAGE = (ROOT / "docs" / "weights.md").read_text(encoding="utf-8")
 ADAPTERS = (ROOT / "docs" / "adapters.md").read_text(encoding="utf-8")
 DOMAINS = (ROOT / "docs" / "domains.md").read_text(encoding="utf-8")
+MULTITASK = (ROOT / "docs" / "multitask.md").read_text(encoding="utf-8")
 EMBEDDINGS = (ROOT / "docs" / "embeddings.md").read_text(encoding="utf-8")
 PREFIX = (ROOT / "docs" / "prefix.md").read_text(encoding="utf-8")
 VERDICT = (ROOT / "docs" / "verdict.md").read_text(encoding="utf-8")
@@ -212,11 +215,31 @@ def test_the_averages_of_the_cards(tmp_path: Path) -> None:
         assert re.search(rf"^\| `{name}` \| [^|]+ \| {options} \|", WEIGHTS_PAGE, re.MULTILINE)
 
 
+def test_several_tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (code,) = _blocks("python", MULTITASK)
+    model = BertForSequenceClassification(bert_config())
+    model.save_pretrained("bert")
+    rows = {"mood": examples(model)[:6], "topic": examples(model)[6:12]}
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
+    shown = {"checkpoint": "./bert", "train": rows, "validation": rows, "collate": default_collate}
+    exec(code, shown)
+    history = shown["trainer"].state.log_history  # type: ignore[attr-defined]
+    assert {"eval_mood_accuracy", "eval_topic_accuracy", "eval_mean_accuracy"} <= history[0].keys()
+    loaded: Any = BertForSequenceClassification.from_pretrained("out/topic")
+    assert list(loaded.config.id2label.values()) == ["art", "law", "sport"]
+    (text,) = _blocks("yaml", MULTITASK)
+    Path("tasks.yaml").write_text(text)
+    assert [way.name for way in load_multitask_config("tasks.yaml").ways] == [
+        "size", "round-robin", "temperature-5", "size-pcgrad",
+    ]  # fmt: skip
+
+
 def test_every_command_named_exists() -> None:
     named = set(re.findall(r"`hf-tl (\w+)", README))
     known = {command.name for command in app.registered_commands}
     assert named <= known
-    assert len(named) == 11
+    assert len(named) == 12
 
 
 @pytest.mark.parametrize("target", ["demo", "test"])

@@ -14,7 +14,7 @@ from hf_transfer_plugin.callbacks.sharded_weights import is_sharded
 from hf_transfer_plugin.errors import ConfigError
 from hf_transfer_plugin.objective_records import Objective
 
-__all__ = ["check_objective", "check_source"]
+__all__ = ["check_objective", "check_source", "is_reentrant"]
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ def check_objective(objective: Objective, args: TrainingArguments, model: nn.Mod
             "remove activation_checkpointing (gradient_checkpointing), or choose l2sp or bss",
         ),
         "reentrant activation_checkpointing in several processes": (
-            _is_reentrant(args) and args.world_size > 1 and "second_pass" in objective.kind.reads,
+            is_reentrant(args) and args.world_size > 1 and "second_pass" in objective.kind.reads,
             "weights that are ready once in a step: two passes make them ready twice",
             'set activation_checkpointing_kwargs={"use_reentrant": False}',
         ),
@@ -79,7 +79,8 @@ def check_objective(objective: Objective, args: TrainingArguments, model: nn.Mod
         )
 
 
-def _is_reentrant(args: TrainingArguments) -> bool:
+def is_reentrant(args: TrainingArguments) -> bool:
+    """Tell whether blocks are computed anew in the backward pass by the reentrant way."""
     options: Any = args.activation_checkpointing_kwargs or {}
     return bool(args.activation_checkpointing) and bool(options.get("use_reentrant"))
 

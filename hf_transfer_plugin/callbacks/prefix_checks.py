@@ -63,6 +63,8 @@ def why_not(trainer: Trainer, for_training: bool) -> str:
         "cache leaves out": bool(overridden),
         "train_sampling_strategy='batch_rebalance' reads whole rows": for_training
         and args.train_sampling_strategy == "batch_rebalance",
+        "the training set has another row at the same place in each epoch (set_epoch)": for_training
+        and hasattr(trainer.train_dataset, "set_epoch"),
         "metrics read the inputs (include_for_metrics)": not for_training
         and "inputs" in (args.include_for_metrics or []),
         "evaluation runs in another precision (fp16_full_eval, bf16_full_eval)": not for_training

@@ -11,6 +11,7 @@ from hf_transfer_plugin.cli import (
     embeddings,
     explain,
     judge,
+    multitask,
     plan,
     profile,
     publish,
@@ -32,7 +33,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 _ARROWS = (run, rank, profile, plan, explain, judge, rescue, report, publish)
-for command in (demo, *_ARROWS, embeddings, cache, doctor):
+for command in (demo, *_ARROWS, multitask, embeddings, cache, doctor):
     # Inside Typer, which would turn Ctrl-C and the end of a command into exits of its own.
     app.command(name=command.__name__.rpartition(".")[2])(session()(command.command))
 

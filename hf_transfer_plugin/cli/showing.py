@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hf_transfer_plugin.cli.ranking_table import ranking_notes, ranking_table
+from hf_transfer_plugin.multitask_records import MultitaskReport
 from hf_transfer_plugin.processes import is_first
 from hf_transfer_plugin.records import Ranking, Report, Rescue, Rung, RunResult, Verdict
 
@@ -23,6 +24,7 @@ __all__ = [
     "show_explanation",
     "show_handing_over",
     "show_look",
+    "show_multitask",
     "show_ranking",
     "show_rescue",
     "show_result",
@@ -136,6 +138,18 @@ def show_result(report: Report, folder: Path) -> None:
     say(f"\nreport  {folder / 'report.html'}")
     say(f"card    {folder / 'README.md'}")
     say(f"model   {folder / 'model'}")
+
+
+def show_multitask(report: MultitaskReport, folder: Path) -> None:
+    """Print each task's verdict on each way, and where everything lies."""
+    from hf_transfer_plugin.report.task_words import task_sentences, task_table
+
+    _show(task_table(report))
+    for sentence in task_sentences(report):
+        say(sentence)
+    say(f"\nrecord   {folder / report.file_name}")
+    say(f"picture  {folder / 'plots' / 'tasks.png'}")
+    say(f"models   {folder / 'models'}")
 
 
 def show_demo(finished: Sequence[tuple[Report, Path]]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,15 +23,15 @@ from hf_transfer_plugin.report.canvas import (
 from hf_transfer_plugin.report.names import one_line
 from hf_transfer_plugin.report.words import metric_name, percent
 
-__all__ = ["Band", "band", "curves_chart"]
+__all__ = ["MARKERS", "Band", "band", "curves_chart"]
 
-_MARKERS = "osD^vP"
+MARKERS = "osD^vP"
 _DASHES = ((0, (5, 2)), (0, (1, 1.5)), (0, (5, 2, 1, 2)), (0, (8, 3)))
 
 
 @dataclass(frozen=True)
 class Band:
-    """A validation curve over seeds: arrays [points]."""
+    """A validation curve over seeds, by steps or epochs: arrays [points]."""
 
     steps: NDArray[np.float64]
     mean: NDArray[np.float64]
@@ -38,14 +39,14 @@ class Band:
     high: NDArray[np.float64]
 
 
-def band(result: RunResult) -> Band | None:
-    """Return mean, least and greatest validation metric over seeds at each step.
+def band(result: RunResult, at: Literal["step", "epoch"] = "step") -> Band | None:
+    """Return mean, least and greatest validation metric over seeds at each step (or epoch).
 
     Only steps that every seed reached count, so that the mean never changes its seeds; if there
     is none, every step counts with the seeds that have it.
     """
     curves = [
-        {point.step: point.validation for point in seed.curve if math.isfinite(point.validation)}
+        {getattr(p, at): p.validation for p in seed.curve if math.isfinite(p.validation)}
         for seed in result.seeds
         if seed.curve
     ]
@@ -82,7 +83,7 @@ def curves_chart(report: Report) -> Chart:
         curve, level = band(result), _level(result)
         if curve is not None:
             axes.fill_between(curve.steps, curve.low, curve.high, color=color, alpha=0.18, lw=0)
-            marker = _MARKERS[place % len(_MARKERS)]
+            marker = MARKERS[place % len(MARKERS)]
             handles += axes.plot(
                 curve.steps, curve.mean, color=color, marker=marker, markersize=5, lw=2, label=name
             )

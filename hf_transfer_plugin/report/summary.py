@@ -19,9 +19,14 @@ from hf_transfer_plugin.report.words import (
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["summary_table"]
+__all__ = ["OUTCOME_STYLES", "summary_table"]
 
-_STYLES = {"helped": "green", "harmed": "red", "equivalent": "cyan", "inconclusive": "yellow"}
+OUTCOME_STYLES = {
+    "helped": "green",
+    "harmed": "red",
+    "equivalent": "cyan",
+    "inconclusive": "yellow",
+}
 
 
 def summary_table(report: Report) -> Table:
@@ -51,7 +56,7 @@ def summary_table(report: Report) -> Table:
         if against is not None:
             bounds = f"[{points(against.lower)}, {points(against.upper)}]"
             difference = Text(f"{points(against.difference)} {bounds}")
-            outcome = Text(against.outcome, style=_STYLES[against.outcome])
+            outcome = Text(against.outcome, style=OUTCOME_STYLES[against.outcome])
         primary = result.plan.name == verdict.baseline
         name = Text(one_line(result.plan.name), style="bold" if primary else "")
         seconds = sum(seed.wall_seconds for seed in result.seeds)

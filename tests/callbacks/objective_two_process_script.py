@@ -1,4 +1,4 @@
-"""Run by test_objectives_two_processes under torchrun: every case in one launch.
+"""Run by test_objectives_two_processes under torchrun: every case in one launch, tasks too.
 
 Argument: the folder, with the sources. Each process leaves `objectives-RANK.pt` there.
 """
@@ -18,6 +18,7 @@ from hf_transfer_plugin import require_processes
 from hf_transfer_plugin.adapt.objectives import term_of
 from hf_transfer_plugin.adapt.objectives.loss_term import LossTerm
 from hf_transfer_plugin.processes import end_processes
+from tests.callbacks.multitask_two_processes import train_tasks
 from tests.callbacks.objective_cases import STRONG, build, quick_collections, run
 from tests.callbacks.tiny import tensors
 
@@ -76,7 +77,8 @@ def main() -> None:
     require_processes(PROCESSES)
     file = folder / f"objectives-{os.environ['RANK']}.pt"
     with quick_collections():
-        torch.save(train(folder, PROCESSES), file.with_suffix(".part"))
+        found = {"objectives": train(folder, PROCESSES), "tasks": train_tasks(folder, PROCESSES)}
+        torch.save(found, file.with_suffix(".part"))
     file.with_suffix(".part").rename(file)
     barrier()
 

@@ -16,7 +16,8 @@ from hf_transfer_plugin.train import training
 from tests.cli.conftest import Command
 from tests.hub_server import HubServer
 
-COMMANDS = ("cache", "demo", "doctor", "embeddings", "explain", "judge", "plan", "profile")
+COMMANDS = ("cache", "demo", "doctor", "embeddings", "explain", "judge", "multitask", "plan")
+COMMANDS += ("profile",)
 COMMANDS += ("publish", "rank", "report", "rescue", "run")
 
 

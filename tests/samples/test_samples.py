@@ -107,7 +107,7 @@ def test_docstrings_hide_the_name_and_share_no_text() -> None:
 
 @pytest.fixture
 def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A package of 60 modules, each with two texts of its own that name the package."""
+    """A package of 60 modules, each with three texts of its own that name the package."""
     root = tmp_path / "Fakelib"
     (root / "tests").mkdir(parents=True)
     (root / "__init__.py").write_text('"""Too short."""')
@@ -117,7 +117,9 @@ def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     first = "Module {0:02} of fakelib, told at such length that it is a text."
     second = "Function {0:02} of FAKELIB,\n    over two lines of source."
     third = "A text with an umlaut, so one that is left out, for all its length: \u00fc."
+    fourth = "Class {0:02} of fakelib, of which there is as much to say."
     source = f'"""{first}\n\nMore."""\ndef f():\n    """{second}"""\ndef g():\n    """{third}"""\n'
+    source += f'class C:\n    """{fourth}"""\n'
     for number in range(60):
         (root / f"m{number}.py").write_text(source.format(number), encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
@@ -126,18 +128,31 @@ def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def test_texts_of_a_source_file_stay_in_one_split(library: str) -> None:
     """Two texts of one file are often alike, and would tell a split across rows too easily."""
-    texts = list(docstrings._texts(library))
-    assert len(texts) == 120 and list(docstrings._texts(library)) == texts
+    read = list(docstrings._texts(library))
+    assert len(read) == 180 and list(docstrings._texts(library)) == read
+    texts = [(split, text) for split, text, _ in read]
     found: dict[str, set[str]] = {}
     for split, text in texts:
         assert re.fullmatch(
             r"(Module \d\d of ___, told at such length that it is a text\.)"
-            r"|(Function \d\d of ___, over two lines of source\.)",
+            r"|(Function \d\d of ___, over two lines of source\.)"
+            r"|(Class \d\d of ___, of which there is as much to say\.)",
             text,
         )
         found.setdefault(text.split()[1], set()).add(split)
     assert len(found) == 60 and all(len(splits) == 1 for splits in found.values())
     assert set().union(*found.values()) == {"train", "validation", "test"}
+
+
+def test_docstring_kinds(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(docstrings, "LIBRARIES", (library,))
+    for rows in sample_data("sample:docstring-kinds").values():
+        assert rows.features["label"].names == ["class", "function"] and len(rows) > 10
+        pairs = zip(rows["text"], rows["label"], strict=True)
+        assert {(text.split()[0], label) for text, label in pairs} == {
+            ("Class", 0),
+            ("Function", 1),
+        }
 
 
 @pytest.mark.parametrize(
