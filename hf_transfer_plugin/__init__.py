@@ -12,6 +12,11 @@ from hf_transfer_plugin.version import __version__
 
 if TYPE_CHECKING:
     from hf_transfer_plugin.adapt.adapters import apply_adapter, merge_adapter
+    from hf_transfer_plugin.adapt.instances.density_ratio import density_ratio_weights
+    from hf_transfer_plugin.adapt.instances.mean_matching import kernel_mean_matching_weights
+    from hf_transfer_plugin.adapt.instances.reweighted_rows import ReweightedRows
+    from hf_transfer_plugin.adapt.instances.tradaboost import TrAdaBoost
+    from hf_transfer_plugin.adapt.instances.weights import InstanceWeights, effective_sample_size
     from hf_transfer_plugin.adapt.lora_plus import lora_plus
     from hf_transfer_plugin.adapt.schedules import FreezingSchedule
     from hf_transfer_plugin.alarms import Alarm
@@ -23,6 +28,14 @@ if TYPE_CHECKING:
     from hf_transfer_plugin.callbacks.rank_budget import RankBudgetCallback
     from hf_transfer_plugin.callbacks.weight_average import WeightAverageCallback
     from hf_transfer_plugin.command_session import session
+    from hf_transfer_plugin.comparisons.instance_settings import (
+        InstanceTransferConfig,
+        load_instance_config,
+    )
+    from hf_transfer_plugin.comparisons.instance_transfer import (
+        InstanceComparison,
+        instance_transfer,
+    )
     from hf_transfer_plugin.config import RunConfig, load_config
     from hf_transfer_plugin.data import load_data
     from hf_transfer_plugin.decide.candidates import judge_all
@@ -86,6 +99,9 @@ __all__ = [
     "FreezingCallback",
     "FreezingSchedule",
     "HiddenHarm",
+    "InstanceComparison",
+    "InstanceTransferConfig",
+    "InstanceWeights",
     "LayerGroup",
     "LayerGroups",
     "LayerProfile",
@@ -102,6 +118,7 @@ __all__ = [
     "Ranking",
     "Report",
     "Rescue",
+    "ReweightedRows",
     "RunConfig",
     "RunResult",
     "Rung",
@@ -109,6 +126,7 @@ __all__ = [
     "SourceDistance",
     "StaticEmbeddings",
     "Stop",
+    "TrAdaBoost",
     "TransferError",
     "Verdict",
     "WeightAverageCallback",
@@ -116,16 +134,21 @@ __all__ = [
     "anytime_interval",
     "apply_adapter",
     "controls",
+    "density_ratio_weights",
+    "effective_sample_size",
     "explain",
+    "instance_transfer",
     "judge",
     "judge_all",
     "judge_at_looks",
     "judge_until_settled",
+    "kernel_mean_matching_weights",
     "last_complete_checkpoint",
     "layer_groups",
     "layer_profile",
     "load_config",
     "load_data",
+    "load_instance_config",
     "lora_plus",
     "merge_adapter",
     "planned_look",
@@ -143,6 +166,11 @@ __all__ = [
 
 _HOMES = {
     "adapt.adapters": ("apply_adapter", "merge_adapter"),
+    "adapt.instances.density_ratio": ("density_ratio_weights",),
+    "adapt.instances.mean_matching": ("kernel_mean_matching_weights",),
+    "adapt.instances.reweighted_rows": ("ReweightedRows",),
+    "adapt.instances.tradaboost": ("TrAdaBoost",),
+    "adapt.instances.weights": ("InstanceWeights", "effective_sample_size"),
     "adapt.lora_plus": ("lora_plus",),
     "adapt.schedules": ("FreezingSchedule",),
     "alarms": ("Alarm",),
@@ -153,6 +181,8 @@ _HOMES = {
     "callbacks.prefix_caching": ("PrefixCache", "PrefixUse", "prefix_cache"),
     "callbacks.rank_budget": ("RankBudgetCallback",),
     "callbacks.weight_average": ("WeightAverageCallback",),
+    "comparisons.instance_settings": ("InstanceTransferConfig", "load_instance_config"),
+    "comparisons.instance_transfer": ("InstanceComparison", "instance_transfer"),
     "config": ("RunConfig", "load_config"),
     "data": ("load_data",),
     "decide.candidates": ("judge_all",),
