@@ -41,6 +41,8 @@ class InstanceTransferConfig(Record):
         seeds: one draw of target labels each; in YAML their number is enough.
         folds: of the domain classifier and of the choice of a penalty.
         flatten: power of the density ratio, from 0 to 1.
+        least_share: of the source rows that the density ratio leaves in effect; the power is
+            lowered for it.
         bound, epsilon: of kernel mean matching; None: its defaults.
         rounds: of TrAdaBoost.
         shown: source rows that are shown as most and as least trusted.
@@ -61,7 +63,8 @@ class InstanceTransferConfig(Record):
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     folds: int = 5
     flatten: float = 1.0
-    bound: float = 1000.0
+    least_share: float = 0.25
+    bound: float = 5.0
     epsilon: float | None = None
     rounds: int = 20
     shown: int = 10

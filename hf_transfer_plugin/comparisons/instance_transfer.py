@@ -71,7 +71,11 @@ def instance_transfer(config: InstanceTransferConfig) -> InstanceComparison:
     weights: dict[str, InstanceWeights] = {}
     if "density-ratio" in config.ways:
         weights["density-ratio"] = density_ratio_weights(
-            tables.source, tables.target, folds=config.folds, flatten=config.flatten
+            tables.source,
+            tables.target,
+            folds=config.folds,
+            flatten=config.flatten,
+            least_share=config.least_share,
         )
     if "mean-matching" in config.ways:
         weights["mean-matching"] = kernel_mean_matching_weights(

@@ -8,13 +8,19 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hf_transfer_plugin.adapt.instances.tables import domain_tables
-from hf_transfer_plugin.adapt.instances.weights import Floats, InstanceWeights, weights_of
+from hf_transfer_plugin.adapt.instances.weights import (
+    Floats,
+    InstanceWeights,
+    effective_sample_size,
+    weights_of,
+)
 from hf_transfer_plugin.errors import ConfigError
 
 __all__ = ["STRENGTHS", "density_ratio_weights"]
 
 STRENGTHS = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 APART = 0.99
+HALVINGS = 30
 
 
 def density_ratio_weights(
@@ -24,6 +30,7 @@ def density_ratio_weights(
     folds: int = 5,
     strengths: tuple[float, ...] = STRENGTHS,
     flatten: float = 1.0,
+    least_share: float = 0.0,
     seed: int = 0,
 ) -> InstanceWeights:
     """Weigh source rows by p_target(x) / p_source(x), read off a domain classifier.
@@ -45,15 +52,18 @@ def density_ratio_weights(
         strengths: inverse penalties (C of scikit-learn) to choose from.
         flatten: power of the ratio, in [0, 1]: 0 gives equal weights, and less than 1 trades bias
             for more rows in effect (Shimodaira 2000).
+        least_share: of the source rows that shall be left in effect, in [0, 1); the power is
+            lowered as far as that needs.
         seed: of the folds.
 
     Returns:
-        Weights with mean 1. Details: "strength", and "accuracy", the share of held-out rows whose
-        domain was named, both domains alike.
+        Weights with mean 1. Details: "strength", the "power" that was taken, and "accuracy", the
+        share of held-out rows whose domain was named, both domains alike.
 
     Raises:
         DataError: for tables that cannot be compared.
-        ConfigError: for fewer than two folds, a power outside [0, 1], or no strengths above 0.
+        ConfigError: for fewer than two folds, a power or share out of range, or no strengths
+            above 0.
 
     References:
         Bickel et al., "Discriminative Learning for Differing Training and Test Distributions"
@@ -61,7 +71,7 @@ def density_ratio_weights(
         Log-Likelihood Function" (2000), for the power.
     """
     one, other = domain_tables(source, target, "density_ratio_weights")
-    _check_options(folds, flatten, strengths)
+    _check_options(folds, flatten, least_share, strengths)
     table = np.vstack([one, other])
     domains = np.repeat([0, 1], [len(one), len(other)])
     balance = np.where(domains == 1, 0.5 / len(other), 0.5 / len(one))
@@ -80,8 +90,24 @@ def density_ratio_weights(
             f"density-ratio: {accuracy:.1%} of held-out rows are told apart; where the domains "
             "do not overlap no weight makes one of the other",
         )
-    ratio = np.exp(flatten * (best[: len(one)] - best[: len(one)].max()))
-    return weights_of("density-ratio", ratio, {"strength": chosen, "accuracy": accuracy}, findings)
+    logits = best[: len(one)] - best[: len(one)].max()
+    power = _power(logits, flatten, least_share * len(one))
+    ratio = np.exp(power * logits)
+    return weights_of(
+        "density-ratio", ratio, {"strength": chosen, "power": power, "accuracy": accuracy}, findings
+    )
+
+
+def _power(logits: Floats, most: float, size: float) -> float:
+    """Return the largest power up to `most` that leaves `size` rows in effect."""
+    if effective_sample_size(np.exp(most * logits)) >= size:
+        return most
+    low, high = 0.0, most
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        enough = effective_sample_size(np.exp(middle * logits)) >= size
+        low, high = (middle, high) if enough else (low, middle)
+    return low
 
 
 def _held_out_logits(
@@ -109,7 +135,9 @@ def _held_out_logits(
     return found
 
 
-def _check_options(folds: int, flatten: float, strengths: tuple[float, ...]) -> None:
+def _check_options(
+    folds: int, flatten: float, least_share: float, strengths: tuple[float, ...]
+) -> None:
     if folds < 2:
         raise ConfigError(
             arrived=f"density_ratio_weights got folds={folds}",
@@ -121,6 +149,12 @@ def _check_options(folds: int, flatten: float, strengths: tuple[float, ...]) -> 
             arrived=f"density_ratio_weights got flatten={flatten:g}",
             expected="a power from 0 (equal weights) to 1 (the ratio itself)",
             action="leave flatten out for the ratio itself",
+        )
+    if not 0 <= least_share < 1:
+        raise ConfigError(
+            arrived=f"density_ratio_weights got least_share={least_share:g}",
+            expected="a share of the source rows from 0 and below 1",
+            action="leave least_share out to accept any",
         )
     if not strengths or min(strengths) <= 0:
         raise ConfigError(
