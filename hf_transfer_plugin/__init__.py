@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from hf_transfer_plugin.callbacks.rank_budget import RankBudgetCallback
     from hf_transfer_plugin.callbacks.weight_average import WeightAverageCallback
     from hf_transfer_plugin.command_session import session
+    from hf_transfer_plugin.comparisons.clustering import ClusterComparison, cluster_comparison
     from hf_transfer_plugin.comparisons.instance_settings import (
         InstanceTransferConfig,
         load_instance_config,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
         InstanceComparison,
         instance_transfer,
     )
+    from hf_transfer_plugin.comparisons.self_taught import SelfTaughtComparison, self_taught
     from hf_transfer_plugin.config import RunConfig, load_config
     from hf_transfer_plugin.data import load_data
     from hf_transfer_plugin.decide.candidates import judge_all
@@ -80,6 +82,10 @@ if TYPE_CHECKING:
     from hf_transfer_plugin.select.ranking import rank_checkpoints
     from hf_transfer_plugin.select.source_distance import SourceDistance, source_distance
     from hf_transfer_plugin.train import Against, run
+    from hf_transfer_plugin.train.masked_language import (
+        MaskedLanguageResult,
+        masked_language_pretraining,
+    )
     from hf_transfer_plugin.until_settled import judge_until_settled
     from hf_transfer_plugin.word_vectors.making import StaticEmbeddings, static_embeddings
 
@@ -92,6 +98,7 @@ __all__ = [
     "Choice",
     "ChosenWeights",
     "ClassVerdict",
+    "ClusterComparison",
     "DataSpec",
     "DataSummary",
     "Explanation",
@@ -106,6 +113,7 @@ __all__ = [
     "LayerGroups",
     "LayerProfile",
     "Line",
+    "MaskedLanguageResult",
     "NegativeTransferCallback",
     "Objective",
     "ObjectiveCallback",
@@ -123,6 +131,7 @@ __all__ = [
     "RunResult",
     "Rung",
     "SeedResult",
+    "SelfTaughtComparison",
     "SourceDistance",
     "StaticEmbeddings",
     "Stop",
@@ -133,6 +142,7 @@ __all__ = [
     "__version__",
     "anytime_interval",
     "apply_adapter",
+    "cluster_comparison",
     "controls",
     "density_ratio_weights",
     "effective_sample_size",
@@ -150,6 +160,7 @@ __all__ = [
     "load_data",
     "load_instance_config",
     "lora_plus",
+    "masked_language_pretraining",
     "merge_adapter",
     "planned_look",
     "prefix_cache",
@@ -159,6 +170,7 @@ __all__ = [
     "require_processes",
     "rescue",
     "run",
+    "self_taught",
     "session",
     "source_distance",
     "static_embeddings",
@@ -181,8 +193,10 @@ _HOMES = {
     "callbacks.prefix_caching": ("PrefixCache", "PrefixUse", "prefix_cache"),
     "callbacks.rank_budget": ("RankBudgetCallback",),
     "callbacks.weight_average": ("WeightAverageCallback",),
+    "comparisons.clustering": ("ClusterComparison", "cluster_comparison"),
     "comparisons.instance_settings": ("InstanceTransferConfig", "load_instance_config"),
     "comparisons.instance_transfer": ("InstanceComparison", "instance_transfer"),
+    "comparisons.self_taught": ("SelfTaughtComparison", "self_taught"),
     "config": ("RunConfig", "load_config"),
     "data": ("load_data",),
     "decide.candidates": ("judge_all",),
@@ -229,6 +243,7 @@ _HOMES = {
     "select.source_distance": ("SourceDistance", "source_distance"),
     "command_session": ("session",),
     "train": ("Against", "run"),
+    "train.masked_language": ("MaskedLanguageResult", "masked_language_pretraining"),
     "until_settled": ("judge_until_settled",),
     "word_vectors.making": ("StaticEmbeddings", "static_embeddings"),
 }

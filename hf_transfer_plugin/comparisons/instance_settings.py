@@ -39,6 +39,7 @@ class InstanceTransferConfig(Record):
         target_labels: rows of train whose labels are read, drawn anew for each seed, stratified.
         ways: what is held against the target's labels alone.
         seeds: one draw of target labels each; in YAML their number is enough.
+        components: principal components of both domains' features that are kept; None: all.
         folds: of the domain classifier and of the choice of a penalty.
         flatten: power of the density ratio, from 0 to 1.
         least_share: of the source rows that the density ratio leaves in effect; the power is
@@ -61,6 +62,7 @@ class InstanceTransferConfig(Record):
     target_labels: int = 50
     ways: tuple[Way, ...] = WAYS
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    components: int | None = 100
     folds: int = 5
     flatten: float = 1.0
     least_share: float = 0.25
@@ -143,6 +145,8 @@ def _check_values(config: InstanceTransferConfig) -> None:
     for key, low in (("target_labels", 2), ("folds", 2), ("rounds", 2), ("shown", 1)):
         value = getattr(config, key)
         require(value >= low, key, value, f"{low} or more")
+    some = config.components is None or config.components > 0
+    require(some, "components", config.components, "a number above 0, or none for all")
     require(bool(config.ways), "ways", (), "one or more of " + ", ".join(WAYS))
     require(len(set(config.ways)) == len(config.ways), "ways", list(config.ways), "each once")
     require(config.margin >= 0, "margin", config.margin, "0 or more")

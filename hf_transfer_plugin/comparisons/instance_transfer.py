@@ -139,6 +139,8 @@ def _check(source: TargetData, target: TargetData, config: InstanceTransferConfi
 
 def _tables(config: InstanceTransferConfig, source: TargetData, target: TargetData) -> Tables:
     """Embed all rows; the scale comes from train of both domains, each counting alike."""
+    from sklearn.decomposition import PCA
+
     checkpoint = Checkpoint(config.checkpoint)
     tables = [
         embedded(checkpoint, data, role)
@@ -150,6 +152,10 @@ def _tables(config: InstanceTransferConfig, source: TargetData, target: TargetDa
     spread = np.sqrt((squares[0] + squares[1]) / 2)
     spread[spread == 0] = 1.0
     tables = [(table - centre) / spread for table in tables]
+    if config.components is not None:
+        both = np.vstack(tables[:2])
+        directions = PCA(min(config.components, *both.shape), random_state=0).fit(both)
+        tables = [directions.transform(table) for table in tables]
     numbers = {name: number for number, name in enumerate(target.class_names)}
     same = np.array([numbers[name] for name in source.class_names])
     return Tables(

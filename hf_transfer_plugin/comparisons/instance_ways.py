@@ -85,9 +85,6 @@ def learn(
         source_weights = weights[way].values
 
     def fitted(strength: float, fit: Integers) -> Any:
-        if way == "tradaboost":
-            model = TrAdaBoost(config.rounds, _regression(strength))
-            return model.fit(source, source_labels, target[fit], labels[fit])
         few = fit[:0] if way == "source-only" else fit
         table = np.vstack([source, target[few]])
         classes = np.concatenate([source_labels, labels[few]])
@@ -99,7 +96,13 @@ def learn(
         reached = _cross_validated(fitted, strength, target, labels, config.folds, seed)
         if reached > highest:
             best, highest = strength, reached
-    model = fitted(best, np.arange(len(rows)))
+    if way == "tradaboost":
+        # Its penalty is the one that suits both domains together: to boost in each fold would
+        # cost many times as much.
+        model = TrAdaBoost(config.rounds, _regression(best))
+        model.fit(source, source_labels, target, labels)
+    else:
+        model = fitted(best, np.arange(len(rows)))
     probabilities = np.zeros((len(tables.test), int(tables.source_labels.max()) + 1))
     probabilities[:, model.classes_] = model.predict_proba(tables.test)
     return Learned(probabilities, best, highest, getattr(model, "source_weights_", None))

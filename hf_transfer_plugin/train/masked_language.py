@@ -165,7 +165,7 @@ def masked_language_pretraining(
         trainer.add_callback(ProgressBarCallback(move, "loss"))
         trainer.train(resume_from_checkpoint=last_complete_checkpoint(working))
     curve = tuple(
-        MaskedLanguageCurve(entry["step"], entry["eval_loss"])
+        MaskedLanguageCurve(int(entry["step"]), float(entry["eval_loss"]))
         for entry in trainer.state.log_history
         if "eval_loss" in entry
     )

@@ -74,7 +74,8 @@ def checked_weights(weights: ArrayLike) -> Floats:
             expected="one finite number from 0 for each row, at least one above 0",
             action="pass the weights of density_ratio_weights or kernel_mean_matching_weights",
         )
-    return values / values.max()
+    scaled: Floats = values / values.max()
+    return scaled
 
 
 def _end(values: Floats, which: str) -> str:
