@@ -1,6 +1,6 @@
 """Cluster the features of a checkpoint without labels, and judge them against raw features.
 
-    python recipes/clustering.py --config recipes/configs/text_classification/trec6.yaml
+    python recipes/clustering.py --config recipes/configs/text_classification/trec6_clusters.yaml
 
 Any config of a run will do: its data, checkpoint, seeds, margin and confidence are read.
 """
