@@ -125,6 +125,8 @@ def weights_chart(methods: Sequence[Trusting]) -> Chart:
         one.hist(values, bins=list(edges), color=PALETTE[0])
         one.axvline(1.0, color=GREY, linewidth=1, linestyle="--")
         one.set_xscale("log")
+        ticks = [tick for tick in (1e-3, 1e-2, 0.1, 1, 10, 100, 1000) if tick <= edges[-1]]
+        one.set_xticks(ticks, labels=[f"{tick:g}" for tick in ticks])
         words = f"{drawable(each.method, 'method')}: counts as {each.effective_size:,.0f} rows"
         one.set_title(words, fontsize=10, color=INK, loc="left")
         one.set_ylabel("rows", fontsize=9, color=INK)

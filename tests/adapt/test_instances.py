@@ -17,8 +17,8 @@ from sklearn.tree import DecisionTreeClassifier
 from hf_transfer_plugin import (
     InstanceWeights,
     ReweightedRows,
-    TransferError,
     TrAdaBoost,
+    TransferError,
     density_ratio_weights,
     effective_sample_size,
     kernel_mean_matching_weights,
