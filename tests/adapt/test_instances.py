@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import torch
 from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
+from transformers import TrainingArguments
 
 from hf_transfer_plugin import (
     InstanceWeights,
@@ -168,6 +170,17 @@ def test_an_unmodified_trainer_resumes_on_reweighted_rows(tmp_path: Path) -> Non
     resumed.train(resume_from_checkpoint=str(tmp_path / "whole" / "checkpoint-5"))
     one, other = tensors(whole.model), tensors(resumed.model)
     assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_the_example_of_the_docs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "instances.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    model = bert()
+    args = TrainingArguments(str(tmp_path), max_steps=2, use_cpu=True, disable_tqdm=True)
+    source, target, _ = _shifted(2, rows=16)
+    shown = {"model": model, "args": args, "source_rows": examples(model)}
+    exec(code, shown | {"source_features": source, "target_features": target})
+    assert "rows in effect, most trusted: [" in capsys.readouterr().out
 
 
 def test_effective_sample_size() -> None:

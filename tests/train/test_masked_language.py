@@ -28,7 +28,7 @@ def _pretrain(checkpoint: Path | str, folder: Path, **options: Any) -> MaskedLan
 def test_it_learns_and_the_whole_checkpoint_loads(kind: str, tmp_path: Path) -> None:
     start = encoder(tmp_path / "start", kind)
     found = _pretrain(start, tmp_path / "further")
-    assert found.after < 0.7 * found.before and found.fresh_head
+    assert found.after < found.before - 0.2 and found.fresh_head
     assert found.after == min(point.validation_loss for point in found.curve)
     assert (found.texts, found.validation_texts, found.model_type) == (86, 10, kind)
     assert {path.name for path in (tmp_path / "further").iterdir()} >= {
@@ -59,7 +59,7 @@ def test_it_learns_and_the_whole_checkpoint_loads(kind: str, tmp_path: Path) -> 
 def test_one_with_a_head_goes_on_from_it(tmp_path: Path) -> None:
     first = _pretrain(encoder(tmp_path / "start"), tmp_path / "first")
     second = _pretrain(tmp_path / "first", tmp_path / "second", epochs=1, seed=1)
-    assert not second.fresh_head and second.before < first.before - 0.3
+    assert not second.fresh_head and second.before < first.before - 0.2
     pooler = "bert.pooler.dense.weight"
     one, other = (load_file(tmp_path / f / "model.safetensors") for f in ("first", "second"))
     assert torch.equal(one[pooler], other[pooler])
