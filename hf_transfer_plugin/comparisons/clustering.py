@@ -21,6 +21,7 @@ from hf_transfer_plugin.report.chart_clusters import clusters_chart
 from hf_transfer_plugin.select.clusters import (
     METHODS,
     Method,
+    as_classes,
     cluster,
     clustering_scores,
     number_of_clusters,
@@ -193,7 +194,7 @@ def _picture(data: TargetData, table: Any, labels: Any, projection: str, method:
     from sklearn.manifold import TSNE
 
     shown = np.random.default_rng(0).permutation(len(table))[:DRAWN]
-    clusters = cluster(table, len(data.class_names), method=method)[shown]
+    clusters = as_classes(cluster(table, len(data.class_names), method=method), labels)[shown]
     if projection == "tsne":
         nearest = min(30, (len(shown) - 1) // 3)
         places = TSNE(perplexity=nearest, init="pca", random_state=0).fit_transform(table[shown])

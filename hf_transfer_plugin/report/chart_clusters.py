@@ -31,19 +31,22 @@ def clusters_chart(
     class_names: Sequence[str],
     projection: str,
 ) -> Chart:
-    """Draw examples as points, in two panels that differ in colours alone.
+    """Draw examples as points, in two panels that differ in colours and shapes alone.
 
     Args:
         places: [examples, 2].
         labels: [examples], class numbers.
-        clusters: [examples], cluster numbers.
+        clusters: [examples], each under the number of the class that it matches.
         class_names: in label order; more than twelve are not named.
         projection: how the places came about, "pca" or "tsne".
     """
     points, classes = np.asarray(places), np.asarray(labels)
     figure, axes = new_figure(4.0, columns=2)
     handles: list[object] = []
-    sides = ((axes[0], classes, "true class"), (axes[1], np.asarray(clusters), "cluster"))
+    sides = (
+        (axes[0], classes, "true class"),
+        (axes[1], np.asarray(clusters), "cluster, drawn as the class it matches"),
+    )
     for one, numbers, title in sides:
         for number in np.unique(numbers):
             inside = numbers == number

@@ -16,6 +16,7 @@ __all__ = [
     "METHODS",
     "ClusterScores",
     "Method",
+    "as_classes",
     "cluster",
     "clustering_accuracy",
     "clustering_scores",
@@ -142,11 +143,31 @@ def clustering_accuracy(clusters: ArrayLike, labels: ArrayLike) -> float:
     References:
         Kuhn, "The Hungarian Method for the Assignment Problem" (1955).
     """
+    table = _contingency(clusters, labels)
+    return float(table[_matched(table)].sum() / table.sum())
+
+
+def as_classes(clusters: ArrayLike, labels: ArrayLike) -> Integers:
+    """Return clusters [examples] under the numbers of the classes that they match best.
+
+    Args:
+        clusters: [examples], integers.
+        labels: [examples], class numbers 0, 1, ...; a cluster beyond them gets a further number.
+    """
+    names, places = np.unique(np.asarray(clusters), return_inverse=True)
+    classes = np.unique(np.asarray(labels))
+    rows, columns = _matched(_contingency(clusters, labels))
+    numbers = int(classes.max()) + 1 + np.arange(len(names))
+    numbers[rows] = classes[columns]
+    return numbers[places]
+
+
+def _matched(table: NDArray[np.int64]) -> tuple[Integers, Integers]:
+    """Return the rows and columns of the one-to-one matching with the largest sum."""
     from scipy.optimize import linear_sum_assignment
 
-    table = _contingency(clusters, labels)
     rows, columns = linear_sum_assignment(table, maximize=True)
-    return float(table[rows, columns].sum() / table.sum())
+    return rows, columns
 
 
 def clustering_scores(clusters: ArrayLike, labels: ArrayLike) -> ClusterScores:

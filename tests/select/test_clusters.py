@@ -13,6 +13,7 @@ from hf_transfer_plugin.errors import TransferError
 from hf_transfer_plugin.select.clusters import (
     METHODS,
     Method,
+    as_classes,
     cluster,
     clustering_accuracy,
     clustering_scores,
@@ -45,6 +46,7 @@ def test_scores_of_chance_and_of_other_names() -> None:
     # A cluster is matched with one class at most: two clusters cannot both be class 0.
     assert clustering_accuracy([7, 7, 5, 5], ["b", "b", "a", "a"]) == 1
     assert clustering_accuracy([0, 1, 2, 3], [0, 0, 0, 0]) == 0.25
+    assert as_classes([7, 7, 5, 5, 6], [2, 2, 0, 0, 0]).tolist() == [2, 2, 0, 0, 4]
 
 
 def test_whitening_lets_a_faint_direction_count() -> None:
