@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hf_transfer_plugin.config import RunConfig
 from hf_transfer_plugin.data import load_data
@@ -12,10 +12,9 @@ from hf_transfer_plugin.decide.verdict import judge
 from hf_transfer_plugin.errors import ConfigError
 from hf_transfer_plugin.records import Ranking, RunResult, Verdict
 from hf_transfer_plugin.train import run
-from hf_transfer_plugin.train.masked_language import (
-    MaskedLanguageResult,
-    masked_language_pretraining,
-)
+
+if TYPE_CHECKING:
+    from hf_transfer_plugin.train.masked_language import MaskedLanguageResult
 
 __all__ = ["SelfTaughtComparison", "self_taught"]
 
@@ -53,6 +52,9 @@ def self_taught(config: RunConfig, **options: Any) -> SelfTaughtComparison:
         ConfigError: for images, or a config without checkpoint.
         DataError, CheckpointError, RecordError: as `masked_language_pretraining` and `run`.
     """
+    # Imports transformers, which a script that has just begun should not wait for.
+    from hf_transfer_plugin.train.masked_language import masked_language_pretraining
+
     if config.task != "text-classification":
         raise ConfigError(
             arrived=f"further pretraining for {config.task}",
