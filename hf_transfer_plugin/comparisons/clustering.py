@@ -37,7 +37,7 @@ SCORES = ("adjusted_rand", "mutual_information", "accuracy")
 TRANSFERRED, RANDOM = "transferred", "random-weights"
 RAW = {"text-classification": "tfidf", "image-classification": "pixels"}
 SHARE = 0.8  # of the pool that each seed clusters
-MOST_TRIED = 20
+MANY = 20  # classes
 DRAWN = 1000
 
 
@@ -135,8 +135,7 @@ def cluster_comparison(
             reached = clustering_scores(clusters, labels[drawn])
             for score in SCORES:
                 found[kind][score].append(getattr(reached, score))
-    most = max(MOST_TRIED, 2 * classes)
-    counts = sorted({*range(2, min(classes + 10, most) + 1)}) if classes <= 20 else _spread(classes)
+    counts = _tried(classes)
     chosen, silhouettes = number_of_clusters(tables[TRANSFERRED], counts, method=method)
     verdicts = {
         f"{kind} {score}": judge(
@@ -169,8 +168,10 @@ def cluster_comparison(
     return result
 
 
-def _spread(classes: int) -> list[int]:
-    """Return numbers of clusters around many classes."""
+def _tried(classes: int) -> list[int]:
+    """Return numbers of clusters around that of the classes: all, or of many classes some."""
+    if classes <= MANY:
+        return list(range(2, classes + 11))
     return sorted({max(2, round(classes * share)) for share in (0.25, 0.5, 0.75, 1, 1.25, 1.5)})
 
 
