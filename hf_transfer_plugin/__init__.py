@@ -13,6 +13,11 @@ from hf_transfer_plugin.version import __version__
 if TYPE_CHECKING:
     from hf_transfer_plugin.adapt.adapters import apply_adapter, merge_adapter
     from hf_transfer_plugin.adapt.batch_norm import adapt_batch_norm
+    from hf_transfer_plugin.adapt.instances.density_ratio import density_ratio_weights
+    from hf_transfer_plugin.adapt.instances.mean_matching import kernel_mean_matching_weights
+    from hf_transfer_plugin.adapt.instances.reweighted_rows import ReweightedRows
+    from hf_transfer_plugin.adapt.instances.tradaboost import TrAdaBoost
+    from hf_transfer_plugin.adapt.instances.weights import InstanceWeights, effective_sample_size
     from hf_transfer_plugin.adapt.lora_plus import lora_plus
     from hf_transfer_plugin.adapt.schedules import FreezingSchedule
     from hf_transfer_plugin.alarms import Alarm
@@ -25,6 +30,16 @@ if TYPE_CHECKING:
     from hf_transfer_plugin.callbacks.rank_budget import RankBudgetCallback
     from hf_transfer_plugin.callbacks.weight_average import WeightAverageCallback
     from hf_transfer_plugin.command_session import session
+    from hf_transfer_plugin.comparisons.clustering import ClusterComparison, cluster_comparison
+    from hf_transfer_plugin.comparisons.instance_settings import (
+        InstanceTransferConfig,
+        load_instance_config,
+    )
+    from hf_transfer_plugin.comparisons.instance_transfer import (
+        InstanceComparison,
+        instance_transfer,
+    )
+    from hf_transfer_plugin.comparisons.self_taught import SelfTaughtComparison, self_taught
     from hf_transfer_plugin.config import RunConfig, load_config
     from hf_transfer_plugin.data import DomainPairs, DomainPairsCollator, load_data
     from hf_transfer_plugin.decide.candidates import judge_all
@@ -77,6 +92,10 @@ if TYPE_CHECKING:
     from hf_transfer_plugin.select.ranking import rank_checkpoints
     from hf_transfer_plugin.select.source_distance import SourceDistance, source_distance
     from hf_transfer_plugin.train import Against, run
+    from hf_transfer_plugin.train.masked_language import (
+        MaskedLanguageResult,
+        masked_language_pretraining,
+    )
     from hf_transfer_plugin.train.multitask import run_multitask
     from hf_transfer_plugin.until_settled import judge_until_settled
     from hf_transfer_plugin.word_vectors.making import StaticEmbeddings, static_embeddings
@@ -90,6 +109,7 @@ __all__ = [
     "Choice",
     "ChosenWeights",
     "ClassVerdict",
+    "ClusterComparison",
     "DataSpec",
     "DataSummary",
     "DomainPairs",
@@ -99,10 +119,14 @@ __all__ = [
     "FreezingCallback",
     "FreezingSchedule",
     "HiddenHarm",
+    "InstanceComparison",
+    "InstanceTransferConfig",
+    "InstanceWeights",
     "LayerGroup",
     "LayerGroups",
     "LayerProfile",
     "Line",
+    "MaskedLanguageResult",
     "MultitaskCallback",
     "MultitaskConfig",
     "MultitaskLine",
@@ -121,13 +145,16 @@ __all__ = [
     "Ranking",
     "Report",
     "Rescue",
+    "ReweightedRows",
     "RunConfig",
     "RunResult",
     "Rung",
     "SeedResult",
+    "SelfTaughtComparison",
     "SourceDistance",
     "StaticEmbeddings",
     "Stop",
+    "TrAdaBoost",
     "TransferError",
     "Verdict",
     "Way",
@@ -136,19 +163,26 @@ __all__ = [
     "adapt_batch_norm",
     "anytime_interval",
     "apply_adapter",
+    "cluster_comparison",
     "controls",
+    "density_ratio_weights",
+    "effective_sample_size",
     "explain",
+    "instance_transfer",
     "judge",
     "judge_all",
     "judge_at_looks",
     "judge_until_settled",
+    "kernel_mean_matching_weights",
     "last_complete_checkpoint",
     "layer_groups",
     "layer_profile",
     "load_config",
     "load_data",
+    "load_instance_config",
     "load_multitask_config",
     "lora_plus",
+    "masked_language_pretraining",
     "merge_adapter",
     "planned_look",
     "prefix_cache",
@@ -159,6 +193,7 @@ __all__ = [
     "rescue",
     "run",
     "run_multitask",
+    "self_taught",
     "session",
     "source_distance",
     "static_embeddings",
@@ -167,6 +202,11 @@ __all__ = [
 _HOMES = {
     "adapt.adapters": ("apply_adapter", "merge_adapter"),
     "adapt.batch_norm": ("adapt_batch_norm",),
+    "adapt.instances.density_ratio": ("density_ratio_weights",),
+    "adapt.instances.mean_matching": ("kernel_mean_matching_weights",),
+    "adapt.instances.reweighted_rows": ("ReweightedRows",),
+    "adapt.instances.tradaboost": ("TrAdaBoost",),
+    "adapt.instances.weights": ("InstanceWeights", "effective_sample_size"),
     "adapt.lora_plus": ("lora_plus",),
     "adapt.schedules": ("FreezingSchedule",),
     "alarms": ("Alarm",),
@@ -178,6 +218,10 @@ _HOMES = {
     "callbacks.prefix_caching": ("PrefixCache", "PrefixUse", "prefix_cache"),
     "callbacks.rank_budget": ("RankBudgetCallback",),
     "callbacks.weight_average": ("WeightAverageCallback",),
+    "comparisons.clustering": ("ClusterComparison", "cluster_comparison"),
+    "comparisons.instance_settings": ("InstanceTransferConfig", "load_instance_config"),
+    "comparisons.instance_transfer": ("InstanceComparison", "instance_transfer"),
+    "comparisons.self_taught": ("SelfTaughtComparison", "self_taught"),
     "config": ("RunConfig", "load_config"),
     "data": ("DomainPairs", "DomainPairsCollator", "load_data"),
     "decide.candidates": ("judge_all",),
@@ -227,6 +271,7 @@ _HOMES = {
     "command_session": ("session",),
     "train": ("Against", "run"),
     "train.multitask": ("run_multitask",),
+    "train.masked_language": ("MaskedLanguageResult", "masked_language_pretraining"),
     "until_settled": ("judge_until_settled",),
     "word_vectors.making": ("StaticEmbeddings", "static_embeddings"),
 }

@@ -107,6 +107,34 @@ class Checkpoint:
 
         return self._build(AutoModel, self.config(image_size=image_size), weights)
 
+    def masked_language_model(self) -> tuple[PreTrainedModel, dict[str, list[str]]]:
+        """Load the model with its head for masked words.
+
+        Returns:
+            The model, and "missing_keys" and "unexpected_keys": weights that the checkpoint lacks
+            (a head that is drawn anew), and those that such a model does not have (a pooler).
+        """
+        from transformers import MODEL_FOR_MASKED_LM_MAPPING, AutoModelForMaskedLM
+
+        config = self.config()
+        if type(config) not in MODEL_FOR_MASKED_LM_MAPPING:
+            raise CheckpointError(
+                arrived=f"{self.name} is a {config.model_type}, which predicts no masked words",
+                expected="an encoder of texts such as BERT, DistilBERT, RoBERTa or ModernBERT",
+                action="choose another checkpoint",
+            )
+        self._require_safetensors()
+        with _explained(self.name), without_bars():
+            model, keys = AutoModelForMaskedLM.from_pretrained(
+                self.path,
+                config=config,
+                use_safetensors=True,
+                output_loading_info=True,
+                **self._options,
+            )
+        model.accepts_loss_kwargs = False  # see _build
+        return model, {name: sorted(keys[name]) for name in ("missing_keys", "unexpected_keys")}
+
     def tokenizer(self) -> Any:
         """Load the tokenizer; one without a padding token pads with its end token."""
         from transformers import AutoTokenizer

@@ -62,9 +62,7 @@ def plain(value: Any) -> Any:
     return value
 
 
-def apply_override(
-    data: dict[str, Any], override: str, alone: Mapping[str, str] = _ALONE
-) -> None:
+def apply_override(data: dict[str, Any], override: str, alone: Mapping[str, str] = _ALONE) -> None:
     """Put `key=value` (dots for nested keys, the value as YAML) into what was read.
 
     Args:

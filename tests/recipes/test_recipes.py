@@ -11,7 +11,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hf_transfer_plugin import RunResult, Verdict, load_config, load_multitask_config
+from hf_transfer_plugin import (
+    RunResult,
+    Verdict,
+    load_config,
+    load_instance_config,
+    load_multitask_config,
+)
 from tests.tiny_runs import (
     image_checkpoint,
     offline_cache,
@@ -121,7 +127,9 @@ def test_the_image_recipe(
     assert (tmp_path / "pictures-run" / "README.md").is_file()
 
 
-CONFIGS = sorted((ROOT / "recipes" / "configs").rglob("*.yaml"))
+EVERY = sorted((ROOT / "recipes" / "configs").rglob("*.yaml"))
+INSTANCES = [path for path in EVERY if path.parent.name == "instance_transfer"]
+CONFIGS = [path for path in EVERY if path not in INSTANCES]
 
 
 def test_there_are_configs() -> None:
@@ -137,3 +145,11 @@ def test_each_config_opens_with_its_command_and_loads(path: Path) -> None:
     else:
         assert load_config(path).task.replace("-", "_") == path.parent.name
     assert yaml.safe_load(text)["run_folder"].startswith("runs/")
+
+
+@pytest.mark.parametrize("path", INSTANCES, ids=lambda path: path.stem)
+def test_each_config_of_instances_opens_with_its_command_and_loads(path: Path) -> None:
+    head = path.read_text().splitlines()[0]
+    assert head.startswith("# python recipes/instance_transfer.py")
+    assert str(path.relative_to(ROOT)) in head
+    assert load_instance_config(str(path)).run_folder.startswith("runs/")

@@ -1,0 +1,1 @@
+"""Kinds of transfer held against going without: instances, clusters, further pretraining."""
