@@ -2,8 +2,8 @@
 
 Checkpoints: `sample:minilm`, `sample:efficientnet-lite0`. Data: `sample:docstrings` (which library
 does this documentation belong to?), `sample:docstring-kinds` (does it document a class or a
-function?), `sample:mnist` (5,000 digits scanned from paper), `sample:uci_digits` (1,797 digits drawn
-on a tablet).
+function?), `sample:mnist` (5,000 digits scanned from paper), `sample:uci_digits` (1,797 digits
+drawn on a tablet).
 """
 
 from __future__ import annotations
