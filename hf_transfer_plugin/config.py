@@ -21,7 +21,7 @@ from hf_transfer_plugin.records import DataSpec, Plan, Ranking, Task
 from hf_transfer_plugin.serialization import Record
 from hf_transfer_plugin.strict_yaml import parse_value, read_mapping
 
-__all__ = ["RunConfig", "load_config"]
+__all__ = ["RunConfig", "apply_override", "as_plain", "check_keys", "load_config", "name_folders"]
 
 _KEYS = "a YAML file with the keys of a run, such as task, data, checkpoint, schedule, seeds"
 
@@ -182,9 +182,9 @@ def load_config(
         ConfigError: for a file that cannot be read, an unknown or repeated key, or a value of the
             wrong kind.
     """
-    data = _plain(read_mapping(path, ConfigError, _KEYS))
+    data = as_plain(read_mapping(path, ConfigError, _KEYS))
     for override in overrides:
-        _apply(data, override)
+        apply_override(data, override)
     for key in _DATA:
         if isinstance(data.get(key), str):
             data[key] = {"path": data[key]}
@@ -193,7 +193,7 @@ def load_config(
             data[key] = kind.from_config(data[key]).to_json()
     if task is not None:
         data.setdefault("task", task)
-    _check_keys(data, RunConfig)
+    check_keys(data, RunConfig)
     if type(data.get("seeds")) is int:
         data["seeds"] = list(range(data["seeds"]))
     if data.get("watch") is False:  # what YAML reads `off` as
@@ -202,7 +202,7 @@ def load_config(
         if isinstance(data.get(name), str | int | float):
             data[name] = [data[name]]
     _seeds_of_looks(data)
-    _name_folders(data)
+    name_folders(data)
     try:
         config = RunConfig.from_json(data, origin=str(path))
     except RecordError as error:
@@ -221,7 +221,7 @@ def _seeds_of_looks(data: dict[str, Any]) -> None:
         data["seeds"] = list(range(looks[-1]))
 
 
-def _name_folders(data: dict[str, Any]) -> None:
+def name_folders(data: dict[str, Any]) -> None:
     """Write an existing local path `a/b` as `./a/b`, so that it never passes for a Hub name."""
 
     def named(name: Any) -> Any:
@@ -237,13 +237,19 @@ def _name_folders(data: dict[str, Any]) -> None:
             data[key]["path"] = named(data[key].get("path"))
 
 
-def _plain(value: Any) -> Any:
+def as_plain(value: Any) -> Any:
+    """Return nested mappings as dicts with texts as keys."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(each) for key, each in value.items()}
+        return {str(key): as_plain(each) for key, each in value.items()}
     return value
 
 
-def _apply(data: dict[str, Any], override: str) -> None:
+def apply_override(data: dict[str, Any], override: str) -> None:
+    """Set the key of one `key=value` in a config.
+
+    Raises:
+        ConfigError: without key or equals sign.
+    """
     key, equals, text = override.partition("=")
     if not equals or not key:
         raise ConfigError(
@@ -266,7 +272,12 @@ def _apply(data: dict[str, Any], override: str) -> None:
     place[last] = value
 
 
-def _check_keys(data: Mapping[str, Any], kind: type, prefix: str = "") -> None:
+def check_keys(data: Mapping[str, Any], kind: type, prefix: str = "") -> None:
+    """Require the keys of a record: none unknown, none missing, those of its data included.
+
+    Raises:
+        ConfigError: naming the key.
+    """
     known = {each.name: each for each in fields(kind)}
     for key, value in data.items():
         if key not in known:
@@ -278,7 +289,7 @@ def _check_keys(data: Mapping[str, Any], kind: type, prefix: str = "") -> None:
         if key == "data" or (key in _DATA and value is not None):
             kinds = "a path or Hub name, or keys such as {path: texts.csv, label: intent}"
             require(isinstance(value, Mapping), key, value, kinds)
-            _check_keys(value, DataSpec, f"{key}.")
+            check_keys(value, DataSpec, f"{key}.")
     missing = [key for key in _required(kind) if key not in data]
     if missing:
         raise ConfigError(

@@ -9,6 +9,7 @@ from hf_transfer_plugin.cli import (
     demo,
     embeddings,
     explain,
+    few_shot,
     judge,
     plan,
     profile,
@@ -17,6 +18,7 @@ from hf_transfer_plugin.cli import (
     report,
     rescue,
     run,
+    zero_shot,
 )
 from hf_transfer_plugin.command_session import session
 
@@ -31,9 +33,10 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 _ARROWS = (run, rank, profile, plan, explain, judge, rescue, report, publish)
-for command in (demo, *_ARROWS, embeddings, cache):
+for command in (demo, *_ARROWS, few_shot, zero_shot, embeddings, cache):
     # Inside Typer, which would turn Ctrl-C and the end of a command into exits of its own.
-    app.command(name=command.__name__.rpartition(".")[2])(session()(command.command))
+    name = command.__name__.rpartition(".")[2].replace("_", "-")
+    app.command(name=name)(session()(command.command))
 
 
 def main() -> None:

@@ -16,8 +16,8 @@ from hf_transfer_plugin.train import training
 from tests.cli.conftest import Command
 from tests.hub_server import HubServer
 
-COMMANDS = ("cache", "demo", "embeddings", "explain", "judge", "plan", "profile", "publish", "rank")
-COMMANDS += ("report", "rescue", "run")
+COMMANDS = ("cache", "demo", "embeddings", "explain", "few-shot", "judge", "plan", "profile")
+COMMANDS += ("publish", "rank", "report", "rescue", "run", "zero-shot")
 
 
 def _files(folder: Path) -> set[str]:

@@ -1,0 +1,223 @@
+"""Learning curves over the number of labels: draws, methods, verdicts, and the model to keep."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+
+from hf_transfer_plugin.adapt.few_shot.draws import draw_rows
+from hf_transfer_plugin.checkpoints import Checkpoint
+from hf_transfer_plugin.data import load_data
+from hf_transfer_plugin.decide.verdict import judge
+from hf_transfer_plugin.errors import LaunchError, RecordError
+from hf_transfer_plugin.few_labels.configs import FewShotConfig
+from hf_transfer_plugin.few_labels.keeping import keep
+from hf_transfer_plugin.few_labels.learner import Learner
+from hf_transfer_plugin.few_shot_records import (
+    METHODS,
+    FewShotMethod,
+    FewShotResult,
+    FewShotScore,
+    FewShotVerdict,
+)
+from hf_transfer_plugin.metrics import classification_metrics
+from hf_transfer_plugin.processes import world_size
+from hf_transfer_plugin.records import Plan, RunResult, SeedResult
+from hf_transfer_plugin.report.chart_few_shot import few_shot_chart
+from hf_transfer_plugin.serialization import write_atomic
+
+__all__ = ["few_shot"]
+
+_log = logging.getLogger(__name__)
+_FOLDS = 4
+
+
+def few_shot(config: FewShotConfig) -> FewShotResult:
+    """Measure every method at every number of labels, judge them, and keep the best model.
+
+    Writes few_shot.json, few_shot.png, model/ and one file for each measurement into the run
+    folder; a run that stopped goes on where it was. Test rows score; they choose nothing: the
+    method of the model that is kept is chosen by cross-validation on the rows it learns from.
+
+    Args:
+        config: what to measure.
+
+    Raises:
+        TransferError: for data, checkpoints and values that do not fit.
+    """
+    _require_one_process()
+    folder = Path(config.run_folder).expanduser()
+    data = load_data(config.data, config.task)
+    checkpoint = Checkpoint(
+        config.checkpoint, revision=config.revision, trust_remote_code=config.trust_remote_code
+    )
+    labels, names = data.labels("train"), data.class_names
+    for draw in range(config.draws):
+        draw_rows(labels, max(config.shots), draw, names)  # says at once what cannot be drawn
+    config.save(folder / config.file_name)
+    learner = Learner(checkpoint, data, config.contrastive)
+    request = _digest(config, data.summary.fingerprint)
+    parts = folder / "few_shot"
+    scores = []
+    # Many shots first: features of the fewer ones are among theirs.
+    for shots in sorted(config.shots, reverse=True):
+        for draw in range(config.draws):
+            rows = draw_rows(labels, shots, draw, names)
+            for method in _in_order(config.methods):
+                path = parts / f"{method}-{shots}-{draw}.json"
+                score = _stored(path, request)
+                if score is None:
+                    score = _measure(learner, method, shots, draw, rows, config, request)
+                    score.save(path)
+                scores.append(score)
+    chosen, held_out = _choose(learner, config, draw_rows(labels, max(config.shots), 0, names))
+    truth = data.labels("test")
+    ordered = tuple(sorted(scores, key=lambda s: (s.shots, METHODS.index(s.method), s.draw)))
+    result = FewShotResult(
+        task=config.task,
+        checkpoint=config.checkpoint,
+        data=data.summary.fingerprint,
+        class_names=names,
+        labels=truth,
+        metric=config.metric,
+        shots=tuple(sorted(config.shots)),
+        draws=config.draws,
+        methods=_in_order(config.methods),
+        scores=ordered,
+        verdicts=_verdicts(config, ordered, names, truth),
+        kept=chosen,
+        held_out=held_out,
+    )
+    keep(learner, result, folder / "model")
+    write_atomic(folder / "few_shot.png", few_shot_chart(result).image)
+    result.save(folder / result.file_name)
+    return result
+
+
+def _require_one_process() -> None:
+    if world_size() > 1:
+        raise LaunchError(
+            arrived=f"{world_size()} processes",
+            expected="one: a few labels are too little work to share",
+            action="start the command without a launcher",
+        )
+
+
+def _in_order(methods: Sequence[FewShotMethod]) -> tuple[FewShotMethod, ...]:
+    return tuple(method for method in METHODS if method in methods)
+
+
+def _digest(config: FewShotConfig, fingerprint: str) -> str:
+    """Return a hash of what a measurement depends on; which others are made does not matter."""
+    asked = config.to_json()
+    for key in ("run_folder", "shots", "draws", "methods", "metric", "margin", "confidence"):
+        del asked[key]
+    text = json.dumps([asked, fingerprint], sort_keys=True)
+    return sha256(text.encode()).hexdigest()[:16]
+
+
+def _stored(path: Path, request: str) -> FewShotScore | None:
+    try:
+        found = FewShotScore.load(path) if path.is_file() else None
+    except RecordError:
+        return None  # damaged, or of another version: measured again
+    return found if found is not None and found.request == request else None
+
+
+def _measure(
+    learner: Learner,
+    method: FewShotMethod,
+    shots: int,
+    draw: int,
+    rows: Sequence[int],
+    config: FewShotConfig,
+    request: str,
+) -> FewShotScore:
+    fitted = learner.fit(method, rows, draw)
+    predictions = learner.predict_test(fitted)
+    test = classification_metrics(learner.data.labels("test"), predictions)
+    _log.info(
+        "%s, %s shots, draw %s: test %s %.3f, %.1f s",
+        method, shots, draw, config.metric, test[config.metric], fitted.seconds,
+    )  # fmt: skip
+    return FewShotScore(
+        method=method,
+        shots=shots,
+        draw=draw,
+        test=test,
+        predictions=tuple(predictions.tolist()),
+        seconds=fitted.seconds,
+        steps=fitted.steps,
+        request=request,
+    )
+
+
+def _choose(
+    learner: Learner, config: FewShotConfig, rows: Sequence[int]
+) -> tuple[FewShotMethod, dict[str, float]]:
+    """Choose by cross-validation on the rows of one draw; of equals the cheaper method."""
+    from sklearn.model_selection import StratifiedKFold
+
+    methods = _in_order(config.methods)
+    shots = max(config.shots)
+    if len(methods) == 1 or shots == 1:
+        return methods[0], {}
+    numbers = np.asarray(rows)
+    labels = learner.labels[numbers]
+    folds = StratifiedKFold(min(shots, _FOLDS), shuffle=True, random_state=0)
+    right = dict.fromkeys(methods, 0)
+    for seen, held in folds.split(numbers, labels):
+        for method in methods:
+            fitted = learner.fit(method, numbers[seen].tolist(), 0)
+            answers = learner.predict(fitted, numbers[held].tolist())
+            right[method] += int((answers == labels[held]).sum())
+    best = max(methods, key=right.__getitem__)
+    return best, {method: right[method] / len(numbers) for method in methods}
+
+
+def _verdicts(
+    config: FewShotConfig,
+    scores: Sequence[FewShotScore],
+    names: tuple[str, ...],
+    labels: tuple[int, ...],
+) -> tuple[FewShotVerdict, ...]:
+    """Judge every method against the probe, or against the cheapest one when there is none."""
+    methods = _in_order(config.methods)
+    baseline = "probe" if "probe" in methods else methods[0]
+
+    def result(method: FewShotMethod, shots: int) -> RunResult:
+        plan = Plan(
+            name=method,
+            task=config.task,
+            checkpoint=config.checkpoint,
+            data=config.data,
+            seeds=tuple(range(config.draws)),
+            metric=config.metric,
+        )
+        seeds = tuple(
+            SeedResult(s.draw, 0.0, s.steps, s.test, {}, (), s.predictions, (), s.seconds)
+            for s in scores
+            if (s.method, s.shots) == (method, shots)
+        )
+        return RunResult(plan, names, labels, seeds)
+
+    return tuple(
+        FewShotVerdict(
+            shots,
+            method,
+            judge(
+                result(method, shots),
+                result(baseline, shots),
+                margin=config.margin,
+                confidence=config.confidence,
+            ),
+        )
+        for shots in sorted(config.shots)
+        for method in methods
+        if method != baseline
+    )
