@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from hf_transfer_plugin.decide.verdict import judge
     from hf_transfer_plugin.errors import TransferError
     from hf_transfer_plugin.explaining import Explanation, explain
+    from hf_transfer_plugin.few_labels.configs import FewShotConfig, ZeroShotConfig
+    from hf_transfer_plugin.few_labels.few_shot import few_shot
+    from hf_transfer_plugin.few_labels.zero_shot import zero_shot
+    from hf_transfer_plugin.few_shot_records import FewShotResult, ZeroShotResult
     from hf_transfer_plugin.hub import publish
     from hf_transfer_plugin.ladder.climbing import rescue
     from hf_transfer_plugin.layer_profile_record import LayerProfile
@@ -82,6 +86,8 @@ __all__ = [
     "DataSpec",
     "DataSummary",
     "Explanation",
+    "FewShotConfig",
+    "FewShotResult",
     "Forecast",
     "FreezingCallback",
     "FreezingSchedule",
@@ -112,11 +118,14 @@ __all__ = [
     "TransferError",
     "Verdict",
     "WeightAverageCallback",
+    "ZeroShotConfig",
+    "ZeroShotResult",
     "__version__",
     "anytime_interval",
     "apply_adapter",
     "controls",
     "explain",
+    "few_shot",
     "judge",
     "judge_all",
     "judge_at_looks",
@@ -139,6 +148,7 @@ __all__ = [
     "session",
     "source_distance",
     "static_embeddings",
+    "zero_shot",
 ]
 
 _HOMES = {
@@ -163,6 +173,10 @@ _HOMES = {
     "decide.verdict": ("judge",),
     "errors": ("TransferError",),
     "explaining": ("Explanation", "explain"),
+    "few_labels.configs": ("FewShotConfig", "ZeroShotConfig"),
+    "few_labels.few_shot": ("few_shot",),
+    "few_labels.zero_shot": ("zero_shot",),
+    "few_shot_records": ("FewShotResult", "ZeroShotResult"),
     "hub": ("publish",),
     "ladder.climbing": ("rescue",),
     "layer_profile_record": ("LayerProfile",),

@@ -23,6 +23,7 @@ __all__ = [
 
 Floats = NDArray[np.float32]
 _BATCH = 32
+_SURE = 1e-6
 
 
 def label_texts(
@@ -79,15 +80,12 @@ def even_prior(scores: Floats, unlabelled: Floats) -> Floats:
         scores: [examples, classes].
         unlabelled: [rows, classes], scores of rows whose labels nobody read.
     """
-    return scores - unlabelled.mean(0)
+    found: Floats = scores - unlabelled.mean(0)
+    return found
 
 
 def entailment_scores(
-    checkpoint: str,
-    texts: Sequence[str],
-    labels: Sequence[Sequence[str]],
-    *,
-    options: Mapping[str, Any] | None = None,
+    model: Any, tokenizer: Any, texts: Sequence[str], labels: Sequence[Sequence[str]]
 ) -> Floats:
     """Return [texts, classes]: how surely each text entails the hypotheses of each class.
 
@@ -96,33 +94,38 @@ def entailment_scores(
     network runs in the zero-shot-classification pipeline of transformers.
 
     Args:
-        checkpoint: name or folder of a classifier that was trained on natural language inference.
+        model: a classifier that was trained on natural language inference.
+        tokenizer: of the same checkpoint.
         texts: premises.
         labels: [classes] lists of hypotheses, as many for each class.
-        options: for loading, such as {"revision": ...}.
 
     Raises:
-        CheckpointError: for a checkpoint without a label for entailment.
+        CheckpointError: for a classifier without a label for entailment.
     """
     from transformers import pipeline
 
-    judge: Any = pipeline("zero-shot-classification", model=checkpoint, **(options or {}))
+    judge: Any = pipeline("zero-shot-classification", model=model, tokenizer=tokenizer)
     if judge.entailment_id == -1:
-        named = ", ".join(judge.model.config.label2id)
         raise CheckpointError(
-            arrived=f"{checkpoint} has the labels {named}",
-            expected="a label that starts with 'entail': a checkpoint of natural language inference",
+            arrived=f"a classifier with the labels {', '.join(model.config.label2id)}",
+            expected="one that starts with 'entail': a checkpoint of natural language inference",
             action="choose one, such as facebook/bart-large-mnli",
         )
-    hypotheses = [text for group in labels for text in group]
-    found = np.empty((len(texts), len(hypotheses)), np.float32)
+    hypotheses = list(dict.fromkeys(text for group in labels for text in group))
+    found = np.empty((len(texts), len(labels)), np.float32)
     for row, text in enumerate(track(texts, "entailment")):
         # Each hypothesis on its own, against contradiction.
-        answer = judge(text, hypotheses, hypothesis_template="{}", multi_label=True)
+        answer = judge(
+            text, hypotheses, hypothesis_template="{}", multi_label=True, batch_size=_BATCH
+        )
         chances = dict(zip(answer["labels"], answer["scores"], strict=True))
-        found[row] = [chances[text] for text in hypotheses]
-    odds = np.log(np.clip(found, 1e-6, 1)) - np.log(np.clip(1 - found, 1e-6, 1))
-    return odds.reshape(len(texts), len(labels), -1).mean(2)
+        found[row] = [np.mean([_log_odds(chances[each]) for each in group]) for group in labels]
+    return found
+
+
+def _log_odds(chance: float) -> float:
+    inside = min(max(chance, _SURE), 1 - _SURE)
+    return float(np.log(inside / (1 - inside)))
 
 
 def image_text_scores(
@@ -161,4 +164,4 @@ def image_text_scores(
 def _features(found: Any) -> Floats:
     # Since transformers 5 an output with names, before that the tensor itself.
     vectors = found if torch.is_tensor(found) else found.pooler_output
-    return vectors.float().cpu().numpy()  # type: ignore[no-any-return]
+    return vectors.float().cpu().numpy()

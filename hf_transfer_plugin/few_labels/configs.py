@@ -21,7 +21,14 @@ from hf_transfer_plugin.records import DataSpec, Task
 from hf_transfer_plugin.serialization import Record
 from hf_transfer_plugin.strict_yaml import read_mapping
 
-__all__ = ["FewShotConfig", "ZeroShotConfig", "load_few_shot", "load_zero_shot"]
+__all__ = [
+    "FewShotConfig",
+    "ZeroShotConfig",
+    "check_few_shot",
+    "check_zero_shot",
+    "load_few_shot",
+    "load_zero_shot",
+]
 
 _LISTS = ("methods", "shots", "templates")
 _Config = TypeVar("_Config", bound=Record)
@@ -99,9 +106,26 @@ def load_few_shot(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -
     """Read a YAML file and apply `key=value` overrides.
 
     Raises:
-        ConfigError: for a file that cannot be read, an unknown key, or a value that does not fit.
+        ConfigError: for a file that cannot be read, or an unknown key.
     """
-    config = _load(path, overrides, FewShotConfig)
+    return _load(path, overrides, FewShotConfig)
+
+
+def load_zero_shot(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> ZeroShotConfig:
+    """Read a YAML file and apply `key=value` overrides.
+
+    Raises:
+        ConfigError: for a file that cannot be read, or an unknown key.
+    """
+    return _load(path, overrides, ZeroShotConfig)
+
+
+def check_few_shot(config: FewShotConfig) -> None:
+    """Raise an error for the first value that does not fit.
+
+    Raises:
+        ConfigError: naming the key.
+    """
     _check(config.metric, config.data)
     shots = config.shots
     fits = bool(shots) and min(shots) > 0 and len(set(shots)) == len(shots)
@@ -118,16 +142,14 @@ def load_few_shot(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -
     require(rate > 0, "contrastive.learning_rate", rate, "a number above 0")
     require(config.margin >= 0, "margin", config.margin, "0 or more")
     require(0 < config.confidence < 1, "confidence", config.confidence, "between 0 and 1")
-    return config
 
 
-def load_zero_shot(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> ZeroShotConfig:
-    """Read a YAML file and apply `key=value` overrides.
+def check_zero_shot(config: ZeroShotConfig) -> None:
+    """Raise an error for the first value that does not fit.
 
     Raises:
-        ConfigError: for a file that cannot be read, an unknown key, or a value that does not fit.
+        ConfigError: naming the key.
     """
-    config = _load(path, overrides, ZeroShotConfig)
     _check(config.metric, config.data)
     images = config.task == "image-classification"
     fitting = "image-text" if images else "embeddings or entailment"
@@ -135,7 +157,6 @@ def load_zero_shot(path: str | os.PathLike[str], overrides: Sequence[str] = ()) 
     holds = bool(config.templates) and all(each.count("{}") == 1 for each in config.templates)
     require(holds, "templates", list(config.templates), "texts that each hold {} once")
     require(config.even_prior >= 0, "even_prior", config.even_prior, "0, or a number of rows")
-    return config
 
 
 def _check(metric: str, data: DataSpec) -> None:

@@ -15,7 +15,7 @@ from hf_transfer_plugin.checkpoints import Checkpoint
 from hf_transfer_plugin.data import load_data
 from hf_transfer_plugin.decide.verdict import judge
 from hf_transfer_plugin.errors import LaunchError, RecordError
-from hf_transfer_plugin.few_labels.configs import FewShotConfig
+from hf_transfer_plugin.few_labels.configs import FewShotConfig, check_few_shot
 from hf_transfer_plugin.few_labels.keeping import keep
 from hf_transfer_plugin.few_labels.learner import Learner
 from hf_transfer_plugin.few_shot_records import (
@@ -50,6 +50,7 @@ def few_shot(config: FewShotConfig) -> FewShotResult:
     Raises:
         TransferError: for data, checkpoints and values that do not fit.
     """
+    check_few_shot(config)
     _require_one_process()
     folder = Path(config.run_folder).expanduser()
     data = load_data(config.data, config.task)

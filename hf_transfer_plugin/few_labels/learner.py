@@ -155,6 +155,6 @@ def _encoder(checkpoint: Checkpoint, data: TargetData) -> Encoder:
     else:
         encoder = ImageEncoder(
             checkpoint.classifier(data.task, data.class_names, image_size=size)
-        ).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        ).to(memory_format=torch.channels_last)
     device = torch.device("cpu") if cpu_only() else torch.accelerator.current_accelerator()
     return encoder.to(device)

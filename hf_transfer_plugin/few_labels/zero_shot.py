@@ -22,7 +22,7 @@ from hf_transfer_plugin.adapt.zero_shot import (
 from hf_transfer_plugin.checkpoints import Checkpoint
 from hf_transfer_plugin.data import TargetData, load_data
 from hf_transfer_plugin.errors import CheckpointError, ConfigError
-from hf_transfer_plugin.few_labels.configs import ZeroShotConfig
+from hf_transfer_plugin.few_labels.configs import ZeroShotConfig, check_zero_shot
 from hf_transfer_plugin.few_shot_records import ZeroShotResult
 from hf_transfer_plugin.metrics import classification_metrics
 
@@ -42,6 +42,7 @@ def zero_shot(config: ZeroShotConfig) -> ZeroShotResult:
     Raises:
         TransferError: for data, checkpoints and values that do not fit.
     """
+    check_zero_shot(config)
     data = load_data(config.data, config.task)
     texts = label_texts(data.class_names, config.labels, config.templates)
     checkpoint = Checkpoint(
@@ -85,8 +86,8 @@ def _embeddings(
 
     def vectors(columns: Sequence[list[str]]) -> Floats:
         encoded = tokenizer(*columns, truncation=True, max_length=limit)
-        rows = [dict(zip(encoded, values, strict=True)) for values in zip(*encoded.values())]
-        return unit_rows(embed(encoder, rows, collate))  # type: ignore[arg-type]
+        rows = [{key: encoded[key][row] for key in encoded} for row in range(len(columns[0]))]
+        return unit_rows(embed(encoder, rows, collate))
 
     head = label_head(texts, lambda group: vectors([group]))
 
@@ -106,11 +107,12 @@ def _entailment(
             expected="one text: the network reads it with a hypothesis as its pair",
             action="leave data.text_pair out, or take the method embeddings",
         )
-    options = {"revision": config.revision} if config.revision else {}
+    names = list((checkpoint.config().id2label or {}).values())
+    model, tokenizer = checkpoint.classifier(config.task, names), checkpoint.tokenizer()
 
     def score(role: str, rows: Sequence[int]) -> Floats:
         premises = list(data.splits[role].select(rows)[data.inputs[0]])
-        return entailment_scores(checkpoint.path, premises, texts, options=options)
+        return entailment_scores(model, tokenizer, premises, texts)
 
     return score
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from hf_transfer_plugin.few_shot_records import FewShotResult
 from hf_transfer_plugin.report.canvas import (
     INK,
@@ -19,7 +21,7 @@ __all__ = ["few_shot_chart"]
 
 _TITLE = "Few labels"
 _MARKERS = ("s", "o", "^")
-_STYLES = ("dotted", "dashed", "solid")
+_STYLES: tuple[Literal["dotted", "dashed", "solid"], ...] = ("dotted", "dashed", "solid")
 
 
 def few_shot_chart(result: FewShotResult) -> Chart:
@@ -30,7 +32,7 @@ def few_shot_chart(result: FewShotResult) -> Chart:
     handles: list[object] = []
     middle = (len(result.methods) - 1) / 2
     for index, method in enumerate(result.methods):
-        look = {"color": PALETTE[index], "marker": _MARKERS[index], "linestyle": _STYLES[index]}
+        color, marker, style = PALETTE[index], _MARKERS[index], _STYLES[index]
         places = [place + 0.1 * (index - middle) for place in range(len(result.shots))]
         found = [result.spread(method, shots) for shots in result.shots]
         axes.errorbar(
@@ -41,12 +43,16 @@ def few_shot_chart(result: FewShotResult) -> Chart:
             markersize=5,
             elinewidth=1.0,
             capsize=2.5,
-            **look,
+            color=color,
+            marker=marker,
+            linestyle=style,
         )
         for place, shots in zip(places, result.shots, strict=True):
             dots = [score.test[result.metric] for score in result.of(method, shots)]
-            axes.plot([place] * len(dots), dots, ".", color=PALETTE[index], markersize=3, alpha=0.5)
-        handles.append(Line2D([], [], markersize=5, label=method, **look))
+            axes.plot([place] * len(dots), dots, ".", color=color, markersize=3, alpha=0.5)
+        handles.append(
+            Line2D([], [], color=color, marker=marker, linestyle=style, markersize=5, label=method)
+        )
     axes.set_xticks(range(len(result.shots)), labels=[str(shots) for shots in result.shots])
     axes.set_xlabel("labelled examples of each class", fontsize=10, color=INK)
     axes.set_ylabel(_metric(result), fontsize=10, color=INK)

@@ -95,7 +95,7 @@ def tune_encoder(
         trainer = Trainer(
             model=Contrast(encoder),
             args=args,
-            train_dataset=[[rows[row] for row in batch] for batch in batches],  # type: ignore[arg-type]
+            train_dataset=[[rows[row] for row in batch] for batch in batches],
             data_collator=lambda items: dict(collate(items[0])),
             callbacks=[_Settled(options.stop_loss)],
         )

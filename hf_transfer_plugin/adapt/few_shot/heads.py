@@ -32,17 +32,20 @@ class LinearHead:
 
     def scores(self, features: Floats) -> Floats:
         """Return [examples, classes], the highest being the class."""
-        return features @ self.weight.T + self.bias
+        found: Floats = features @ self.weight.T + self.bias
+        return found
 
     def predict(self, features: Floats) -> Integers:
         """Return the class of each row of [examples, width]."""
-        return self.scores(features).argmax(1)
+        found: Integers = self.scores(features).argmax(1)
+        return found
 
 
 def unit_rows(features: Floats) -> Floats:
     """Return [examples, width] with rows of length 1; a row of zeros stays."""
     lengths = np.linalg.norm(features, axis=1, keepdims=True)
-    return (features / np.maximum(lengths, _TINY)).astype(np.float32)
+    found: Floats = (features / np.maximum(lengths, _TINY)).astype(np.float32)
+    return found
 
 
 def prototypes(features: Floats, labels: Integers) -> LinearHead:

@@ -123,7 +123,11 @@ def _with_setfit(
         }
         asked, answered = Path(scratch) / "job.json", Path(scratch) / "result.json"
         asked.write_text(json.dumps(job), encoding="utf-8")
-        environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": str(settings.threads)}
+        environment = {
+            **os.environ,
+            "HF_HUB_OFFLINE": "1",
+            "OMP_NUM_THREADS": str(settings.threads),
+        }
         environment.pop("PYTHONPATH", None)
         command = [python, str(_WORKER), str(asked), str(answered)]
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
