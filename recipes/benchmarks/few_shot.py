@@ -11,7 +11,7 @@ import argparse
 import os
 from pathlib import Path
 
-from few_shot_comparison.settings import METHODS, PLACES, Settings
+from few_shot_comparison.settings import METHODS, PLACES, ZERO, Settings
 from few_shot_comparison.tables import tables
 from tuning.lines import Lines
 from tuning.script import parsed, run
@@ -36,11 +36,13 @@ def _settings(options: argparse.Namespace) -> Settings:
 def _measure(options: argparse.Namespace, settings: Settings, lines: Lines) -> None:
     import torch
     from few_shot_comparison.measuring import measure
+    from few_shot_comparison.zero import measure_zero
 
     os.environ["HF_HUB_OFFLINE"] = "1"
     torch.set_num_threads(options.threads)
     places = [place for place in PLACES if place.dataset in options.datasets]
     measure(places, options.methods, settings, lines, options.setfit)
+    measure_zero(options.zero, settings, lines)
 
 
 def _options() -> argparse.Namespace:
@@ -50,8 +52,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, help="holds a folder of parquet files per data set")
     parser.add_argument("--work", type=Path, help="for caches; default: beside --out")
     parser.add_argument("--setfit", metavar="PYTHON", help="of an environment that has setfit")
+    parser.add_argument("--zero", nargs="*", choices=ZERO, default=list(ZERO), help="labels")
     names = list(dict.fromkeys(place.dataset for place in PLACES))
-    parser.add_argument("--datasets", nargs="+", choices=names, default=names)
+    parser.add_argument("--datasets", nargs="*", choices=names, default=names)
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--test-rows", type=int, default=1000, help="at most, of the test split")
     parser.add_argument("--iterations", type=int, default=20, help="of SetFit")

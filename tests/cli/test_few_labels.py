@@ -1,4 +1,4 @@
-"""`hf-tl few-shot` and `hf-tl zero-shot` from the command to a model that plain transformers runs."""
+"""`hf-tl few-shot` and `hf-tl zero-shot`, from the command to a model that runs without them."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import yaml
 from PIL import Image
 
 from hf_transfer_plugin import FewShotResult, ZeroShotResult
+from hf_transfer_plugin.adapt.zero_shot import entailment_scores
 from hf_transfer_plugin.few_labels.learner import Learner
 from tests.cli.conftest import Command
 from tests.tiny_multimodal import clip_checkpoint, entailment_checkpoint
@@ -25,9 +26,9 @@ FEW: dict[str, Any] = {
     "data": "texts",
     "checkpoint": "./bert",
     "run_folder": "few",
-    "shots": [1, 4],
+    "shots": [1, 2],
     "draws": 2,
-    "contrastive": {"steps": 4, "learning_rate": 1e-3},
+    "contrastive": {"steps": 2, "learning_rate": 1e-3},
 }
 ZERO: dict[str, Any] = {
     "task": "text-classification",
@@ -60,24 +61,23 @@ def test_texts_from_the_command_to_a_model_alone(
     assert code == 0, err
     for part in ("Few labels: bert", "against probe", "kept: ", "rows held out of them: "):
         assert part in out, out
-    assert err.count("contrastive, 4 shots") == 2
+    assert err.count("contrastive, 2 shots") == 2
     result = FewShotResult.load("few/few_shot.json")
     assert len(result.scores) == 2 * 2 * 3 and len(result.verdicts) == 2 * 2
     assert {each.verdict.baseline for each in result.verdicts} == {"probe"}
-    assert {score.steps for score in result.scores} == {0, 4}
+    assert {score.steps for score in result.scores} == {0, 2}
     with Image.open("few/few_shot.png") as picture:
         assert picture.width == 1200
 
-    (kept,) = (s for s in result.of(result.kept, 4) if s.draw == 0)
-    rows = texts(10, start=25)["text"]
-    shown: dict[str, Any] = {}
-    exec(_python_of(Path("few/model/README.md"), model='"few/model"', **{"a text": "*rows"}),
-         {"rows": rows}, shown)  # fmt: skip
+    (kept,) = (s for s in result.of(result.kept, 2) if s.draw == 0)
+    shown: dict[str, Any] = {"rows": texts(10, start=25)["text"]}
+    replaced = {"model": '"few/model"', "a text": "*rows"}
+    exec(_python_of(Path("few/model/README.md"), **replaced), shown)
     assert shown["labels"] == [result.class_names[index] for index in kept.predictions]
 
     # Picked up: what was measured is not measured again, and more shots are only added.
     before = {path.name: path.read_bytes() for path in Path("few/few_shot").iterdir()}
-    Path("few/few_shot/probe-4-1.json").write_text("{")
+    Path("few/few_shot/probe-2-1.json").write_text("{")
     measured: list[tuple[str, int]] = []
     fit = Learner.fit
 
@@ -86,13 +86,13 @@ def test_texts_from_the_command_to_a_model_alone(
         return fit(self, method, rows, seed)
 
     monkeypatch.setattr(Learner, "fit", watched)
-    code, _, err = command("few-shot", "labels.yaml", "shots=[2,4]", "methods=[probe]")
+    code, _, err = command("few-shot", "labels.yaml", "shots=[2,3]", "methods=[probe]")
     assert code == 0, err
-    # The damaged one, two draws of two shots, and the model that is kept.
-    assert measured == [("probe", 8), ("probe", 4), ("probe", 4), ("probe", 8)]
+    # Two draws of three shots, the damaged one, and the model that is kept.
+    assert measured == [("probe", 6), ("probe", 6), ("probe", 4), ("probe", 6)]
     assert FewShotResult.load("few/few_shot.json").held_out == {}
     after = {path.name: path.read_bytes() for path in Path("few/few_shot").iterdir()}
-    del before["probe-4-1.json"]
+    del before["probe-2-1.json"]
     assert before.items() <= after.items()
 
 
@@ -128,9 +128,8 @@ def test_images_end_in_a_pipeline(method: str, workplace: Path, command: Command
     shown: dict[str, Any] = {}
     paths = sorted((workplace / "pictures").rglob("*.png"))
     for path in paths:
-        code_shown = _python_of(Path("few/model/README.md"), model='"few/model"',
-                                **{"picture.png": repr(str(path))})  # fmt: skip
-        exec(code_shown, shown)
+        replaced = {"model": '"few/model"', "picture.png": repr(str(path))}
+        exec(_python_of(Path("few/model/README.md"), **replaced), shown)
         shown.setdefault("first", []).append(shown["labels"][0])
     truth = [path.parent.name for path in paths]
     right = np.mean([a == b for a, b in zip(shown["first"], truth, strict=True)])
@@ -183,17 +182,16 @@ def test_entailment(workplace: Path, command: Command) -> None:
     assert code == 0, err
     result = ZeroShotResult.load("zero/zero_shot.json")
     premises = texts(10, start=25)["text"]
-    odds = []
-    for hypotheses in result.label_texts:
-        each = []
-        for hypothesis in hypotheses:
-            inputs = tokenizer(premises, [hypothesis] * len(premises), padding=True,
-                               return_tensors="pt")  # fmt: skip
-            logits = model(**inputs).logits.detach()
-            each.append((logits[:, 2] - logits[:, 0]).numpy())  # entailment, contradiction
-        odds.append(np.mean(each, axis=0))
-    expected = np.argmax(odds, axis=0).tolist()
-    assert list(result.predictions) == expected and len(set(expected)) == 2
+    odds = np.empty((len(premises), 2, 2))
+    for index, hypotheses in enumerate(result.label_texts):
+        for number, hypothesis in enumerate(hypotheses):
+            pairs = [hypothesis] * len(premises)
+            inputs = tokenizer(premises, pairs, padding=True, return_tensors="pt")
+            logits = model(**inputs).logits.detach().numpy()
+            odds[:, index, number] = logits[:, 2] - logits[:, 0]  # entailment, contradiction
+    assert list(result.predictions) == odds.mean(2).argmax(1).tolist()
+    scores = entailment_scores(model, tokenizer, premises, result.label_texts)
+    assert np.allclose(scores, odds.mean(2), atol=1e-3) and scores.std(0).min() > 0.01
 
 
 @pytest.mark.parametrize("kind", ["clip", "siglip"])

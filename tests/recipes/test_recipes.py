@@ -11,7 +11,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hf_transfer_plugin import RunResult, Verdict, load_config
+from hf_transfer_plugin import FewShotConfig, RunResult, Verdict, load_config
+from hf_transfer_plugin.few_labels.configs import (
+    check_few_shot,
+    check_zero_shot,
+    load_few_shot,
+    load_zero_shot,
+)
 from tests.tiny_runs import (
     image_checkpoint,
     offline_cache,
@@ -121,11 +127,26 @@ def test_the_image_recipe(
     assert (tmp_path / "pictures-run" / "README.md").is_file()
 
 
-CONFIGS = sorted((ROOT / "recipes" / "configs").rglob("*.yaml"))
+LABELS = {"few_shot": load_few_shot, "zero_shot": load_zero_shot}
+ALL_CONFIGS = sorted((ROOT / "recipes" / "configs").rglob("*.yaml"))
+CONFIGS = [path for path in ALL_CONFIGS if path.parent.name not in LABELS]
+LABEL_CONFIGS = [path for path in ALL_CONFIGS if path.parent.name in LABELS]
 
 
 def test_there_are_configs() -> None:
-    assert len(CONFIGS) >= 4
+    assert len(CONFIGS) >= 4 and len(LABEL_CONFIGS) == 4
+
+
+@pytest.mark.parametrize("path", LABEL_CONFIGS, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_each_config_of_few_labels_opens_with_its_command_and_loads(path: Path) -> None:
+    command = f"# hf-tl {path.parent.name.replace('_', '-')} {path.relative_to(ROOT)}"
+    assert path.read_text().splitlines()[0].startswith(command)
+    config = LABELS[path.parent.name](path)
+    assert config.run_folder.startswith("runs/")
+    if isinstance(config, FewShotConfig):
+        check_few_shot(config)
+    else:
+        check_zero_shot(config)
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -96,7 +97,7 @@ def test_the_vector_of_a_text_knows_no_padding_and_keeps_its_place() -> None:
     encoder, rows = TextEncoder(bert().bert), _texts()  # type: ignore[union-attr]
     together = embed(encoder, rows, _collate)
     alone = [embed(encoder, [row], _collate)[0] for row in rows]
-    assert torch.allclose(torch.from_numpy(together), torch.tensor(alone), atol=1e-5)
+    assert torch.allclose(torch.from_numpy(together), torch.from_numpy(np.stack(alone)), atol=1e-5)
 
 
 def test_features_of_images_are_what_the_head_reads() -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-__all__ = ["FROZEN", "METHODS", "PLACES", "SETFIT", "Place", "Settings"]
+__all__ = ["FROZEN", "METHODS", "PLACES", "SETFIT", "ZERO", "Place", "Settings"]
 
 SETFIT = "setfit"
 FROZEN = ("prototypes", "probe")
 METHODS = (*FROZEN, "contrastive", SETFIT)
+ZERO = ("cr", "tweet_emotion", "trec6", "banking77", "ag_news_subset")
 
 
 @dataclass(frozen=True)
