@@ -104,7 +104,9 @@ def entailment_scores(
     """
     from transformers import pipeline
 
-    judge: Any = pipeline("zero-shot-classification", model=model, tokenizer=tokenizer)
+    judge: Any = pipeline(
+        "zero-shot-classification", model=model, tokenizer=tokenizer, device=model.device
+    )
     if judge.entailment_id == -1:
         raise CheckpointError(
             arrived=f"a classifier with the labels {', '.join(model.config.label2id)}",

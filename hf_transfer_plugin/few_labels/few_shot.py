@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from hf_transfer_plugin.adapt.few_shot.draws import draw_rows
 from hf_transfer_plugin.checkpoints import Checkpoint
-from hf_transfer_plugin.data import load_data
+from hf_transfer_plugin.data import TargetData, load_data
 from hf_transfer_plugin.decide.verdict import judge
 from hf_transfer_plugin.errors import LaunchError, RecordError
 from hf_transfer_plugin.few_labels.configs import FewShotConfig, check_few_shot
@@ -53,44 +54,23 @@ def few_shot(config: FewShotConfig) -> FewShotResult:
     check_few_shot(config)
     _require_one_process()
     folder = Path(config.run_folder).expanduser()
-    data = load_data(config.data, config.task)
-    checkpoint = Checkpoint(
-        config.checkpoint, revision=config.revision, trust_remote_code=config.trust_remote_code
-    )
-    labels, names = data.labels("train"), data.class_names
-    for draw in range(config.draws):
-        draw_rows(labels, max(config.shots), draw, names)  # says at once what cannot be drawn
+    learner = _learner(config)
     config.save(folder / config.file_name)
-    learner = Learner(checkpoint, data, config.contrastive)
-    request = _digest(config, data.summary.fingerprint)
-    parts = folder / "few_shot"
-    scores = []
-    # Many shots first: features of the fewer ones are among theirs.
-    for shots in sorted(config.shots, reverse=True):
-        for draw in range(config.draws):
-            rows = draw_rows(labels, shots, draw, names)
-            for method in _in_order(config.methods):
-                path = parts / f"{method}-{shots}-{draw}.json"
-                score = _stored(path, request)
-                if score is None:
-                    score = _measure(learner, method, shots, draw, rows, config, request)
-                    score.save(path)
-                scores.append(score)
-    chosen, held_out = _choose(learner, config, draw_rows(labels, max(config.shots), 0, names))
-    truth = data.labels("test")
-    ordered = tuple(sorted(scores, key=lambda s: (s.shots, METHODS.index(s.method), s.draw)))
+    data, methods = learner.data, _in_order(config.methods)
+    scores = _scores(learner, config, folder / "few_shot")
+    chosen, held_out = _choose(learner, config)
     result = FewShotResult(
         task=config.task,
         checkpoint=config.checkpoint,
         data=data.summary.fingerprint,
-        class_names=names,
-        labels=truth,
+        class_names=data.class_names,
+        labels=data.labels("test"),
         metric=config.metric,
         shots=tuple(sorted(config.shots)),
         draws=config.draws,
-        methods=_in_order(config.methods),
-        scores=ordered,
-        verdicts=_verdicts(config, ordered, names, truth),
+        methods=methods,
+        scores=scores,
+        verdicts=_verdicts(config, scores, data),
         kept=chosen,
         held_out=held_out,
     )
@@ -98,6 +78,38 @@ def few_shot(config: FewShotConfig) -> FewShotResult:
     write_atomic(folder / "few_shot.png", few_shot_chart(result).image)
     result.save(folder / result.file_name)
     return result
+
+
+def _learner(config: FewShotConfig) -> Learner:
+    data = load_data(config.data, config.task)
+    for draw in range(config.draws):  # says at once what cannot be drawn
+        draw_rows(data.labels("train"), max(config.shots), draw, data.class_names)
+    checkpoint = Checkpoint(
+        config.checkpoint, revision=config.revision, trust_remote_code=config.trust_remote_code
+    )
+    return Learner(checkpoint, data, config.contrastive)
+
+
+def _scores(learner: Learner, config: FewShotConfig, folder: Path) -> tuple[FewShotScore, ...]:
+    """Measure what the folder lacks; return all, by shots, method and draw."""
+    request = _digest(config, learner.data.summary.fingerprint)
+    scores = []
+    # Many shots first: features of the fewer ones are among theirs.
+    for shots in sorted(config.shots, reverse=True):
+        for draw in range(config.draws):
+            for method in _in_order(config.methods):
+                path = folder / f"{method}-{shots}-{draw}.json"
+                score = _stored(path, request)
+                if score is None:
+                    score = replace(_measure(learner, method, shots, draw), request=request)
+                    score.save(path)
+                    _log.info(
+                        "%s, labels a class: %s, draw %s: test %s %.3f, %.1f s",
+                        method, shots, draw, config.metric, score.test[config.metric],
+                        score.seconds,
+                    )  # fmt: skip
+                scores.append(score)
+    return tuple(sorted(scores, key=lambda s: (s.shots, METHODS.index(s.method), s.draw)))
 
 
 def _require_one_process() -> None:
@@ -130,45 +142,29 @@ def _stored(path: Path, request: str) -> FewShotScore | None:
     return found if found is not None and found.request == request else None
 
 
-def _measure(
-    learner: Learner,
-    method: FewShotMethod,
-    shots: int,
-    draw: int,
-    rows: Sequence[int],
-    config: FewShotConfig,
-    request: str,
-) -> FewShotScore:
-    fitted = learner.fit(method, rows, draw)
+def _measure(learner: Learner, method: FewShotMethod, shots: int, draw: int) -> FewShotScore:
+    fitted = learner.fit(method, learner.draw(shots, draw), draw)
     predictions = learner.predict_test(fitted)
-    test = classification_metrics(learner.data.labels("test"), predictions)
-    _log.info(
-        "%s, %s shots, draw %s: test %s %.3f, %.1f s",
-        method, shots, draw, config.metric, test[config.metric], fitted.seconds,
-    )  # fmt: skip
     return FewShotScore(
         method=method,
         shots=shots,
         draw=draw,
-        test=test,
+        test=classification_metrics(learner.data.labels("test"), predictions),
         predictions=tuple(predictions.tolist()),
         seconds=fitted.seconds,
         steps=fitted.steps,
-        request=request,
     )
 
 
-def _choose(
-    learner: Learner, config: FewShotConfig, rows: Sequence[int]
-) -> tuple[FewShotMethod, dict[str, float]]:
-    """Choose by cross-validation on the rows of one draw; of equals the cheaper method."""
+def _choose(learner: Learner, config: FewShotConfig) -> tuple[FewShotMethod, dict[str, float]]:
+    """Choose by cross-validation on draw 0 of the most labels; of equals the cheaper method."""
     from sklearn.model_selection import StratifiedKFold
 
     methods = _in_order(config.methods)
     shots = max(config.shots)
     if len(methods) == 1 or shots == 1:
         return methods[0], {}
-    numbers = np.asarray(rows)
+    numbers = np.asarray(learner.draw(shots, 0))
     labels = learner.labels[numbers]
     folds = StratifiedKFold(min(shots, _FOLDS), shuffle=True, random_state=0)
     right = dict.fromkeys(methods, 0)
@@ -182,10 +178,7 @@ def _choose(
 
 
 def _verdicts(
-    config: FewShotConfig,
-    scores: Sequence[FewShotScore],
-    names: tuple[str, ...],
-    labels: tuple[int, ...],
+    config: FewShotConfig, scores: Sequence[FewShotScore], data: TargetData
 ) -> tuple[FewShotVerdict, ...]:
     """Judge every method against the probe, or against the cheapest one when there is none."""
     methods = _in_order(config.methods)
@@ -205,7 +198,7 @@ def _verdicts(
             for s in scores
             if (s.method, s.shots) == (method, shots)
         )
-        return RunResult(plan, names, labels, seeds)
+        return RunResult(plan, data.class_names, data.labels("test"), seeds)
 
     return tuple(
         FewShotVerdict(

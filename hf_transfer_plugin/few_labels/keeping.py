@@ -7,7 +7,6 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from hf_transfer_plugin.adapt.few_shot.draws import draw_rows
 from hf_transfer_plugin.adapt.few_shot.encoders import ImageEncoder
 from hf_transfer_plugin.adapt.few_shot.heads import LinearHead
 from hf_transfer_plugin.checkpoints import without_bars
@@ -57,10 +56,8 @@ def keep(learner: Learner, result: FewShotResult, folder: Path) -> None:
     Raises:
         RecordError: when it cannot be written.
     """
-    shots = max(result.shots)
-    rows = draw_rows(learner.labels.tolist(), shots, 0, result.class_names)
     learner.reset()
-    head = learner.fit(result.kept, rows, 0).head
+    head = learner.fit(result.kept, learner.draw(max(result.shots), 0), 0).head
     network = learner.encoder.network
     images = isinstance(learner.encoder, ImageEncoder)
     processor = learner.prepared.processor

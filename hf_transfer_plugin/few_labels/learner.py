@@ -12,17 +12,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from hf_transfer_plugin.adapt.few_shot.draws import draw_rows
 from hf_transfer_plugin.adapt.few_shot.encoders import (
     Encoder,
     ImageEncoder,
     TextEncoder,
+    best_device,
     embed,
 )
 from hf_transfer_plugin.adapt.few_shot.heads import LinearHead, probe, prototypes, unit_rows
 from hf_transfer_plugin.checkpoints import Checkpoint
 from hf_transfer_plugin.data import Prepared, TargetData, prepare
 from hf_transfer_plugin.few_shot_records import Contrastive, FewShotMethod
-from hf_transfer_plugin.processes import cpu_only
 from hf_transfer_plugin.train.contrastive import tune_encoder
 
 __all__ = ["Fitted", "Learner"]
@@ -67,6 +68,10 @@ class Learner:
         self._tuned = False
         self._known: dict[int, Floats] = {}
         self._seconds_a_row = 0.0
+
+    def draw(self, shots: int, draw: int) -> list[int]:
+        """Return the row numbers of train that a draw takes."""
+        return draw_rows(self.labels.tolist(), shots, draw, self.data.class_names)
 
     def fit(self, method: FewShotMethod, rows: Sequence[int], seed: int) -> Fitted:
         """Learn from rows of train alone.
@@ -156,5 +161,4 @@ def _encoder(checkpoint: Checkpoint, data: TargetData) -> Encoder:
         encoder = ImageEncoder(
             checkpoint.classifier(data.task, data.class_names, image_size=size)
         ).to(memory_format=torch.channels_last)
-    device = torch.device("cpu") if cpu_only() else torch.accelerator.current_accelerator()
-    return encoder.to(device)
+    return encoder.to(best_device())

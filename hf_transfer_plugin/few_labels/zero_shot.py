@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hf_transfer_plugin.adapt.few_shot.encoders import TextEncoder, embed
+from hf_transfer_plugin.adapt.few_shot.encoders import TextEncoder, best_device, embed
 from hf_transfer_plugin.adapt.few_shot.heads import unit_rows
 from hf_transfer_plugin.adapt.zero_shot import (
     entailment_scores,
@@ -80,7 +80,8 @@ def _embeddings(
 ) -> Score:
     from transformers import DataCollatorWithPadding
 
-    encoder, tokenizer = TextEncoder(checkpoint.backbone()), checkpoint.tokenizer()
+    encoder = TextEncoder(checkpoint.backbone()).to(best_device())
+    tokenizer = checkpoint.tokenizer()
     limit = min(config.data.max_length, tokenizer.model_max_length)
     collate = DataCollatorWithPadding(tokenizer)
 
@@ -108,7 +109,9 @@ def _entailment(
             action="leave data.text_pair out, or take the method embeddings",
         )
     names = list((checkpoint.config().id2label or {}).values())
-    model, tokenizer = checkpoint.classifier(config.task, names), checkpoint.tokenizer()
+    model: Any = checkpoint.classifier(config.task, names).eval()
+    model.to(best_device())
+    tokenizer = checkpoint.tokenizer()
 
     def score(role: str, rows: Sequence[int]) -> Floats:
         premises = list(data.splits[role].select(rows)[data.inputs[0]])
@@ -123,6 +126,7 @@ def _image_text(
     from transformers import AutoProcessor
 
     model: Any = checkpoint.backbone().eval()
+    model.to(best_device())
     if not callable(getattr(model, "get_text_features", None)):
         raise CheckpointError(
             arrived=f"{checkpoint.name} is a {type(model).__name__}, which reads no texts",

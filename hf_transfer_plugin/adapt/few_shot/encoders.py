@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from hf_transfer_plugin.errors import CheckpointError
+from hf_transfer_plugin.processes import cpu_only
 from hf_transfer_plugin.terminal import track
 
-__all__ = ["Encoder", "ImageEncoder", "TextEncoder", "embed"]
+__all__ = ["Encoder", "ImageEncoder", "TextEncoder", "best_device", "embed"]
 
 _BATCH = 64
 
@@ -89,6 +90,12 @@ class ImageEncoder(Encoder):
         finally:
             hook.remove()
         return read[0]
+
+
+def best_device() -> torch.device:
+    """Return the accelerator, or the processor where there is none."""
+    found = None if cpu_only() else torch.accelerator.current_accelerator()
+    return found or torch.device("cpu")
 
 
 def embed(

@@ -15,7 +15,6 @@ from tuning.lines import Lines
 from tuning.script import say
 
 from few_shot_comparison.settings import METHODS, SETFIT, Place, Settings
-from hf_transfer_plugin.adapt.few_shot.draws import draw_rows
 from hf_transfer_plugin.checkpoints import Checkpoint
 from hf_transfer_plugin.data import TargetData, load_data
 from hf_transfer_plugin.few_labels.learner import Learner
@@ -56,7 +55,7 @@ def measure(
         learner = Learner(checkpoint, data, Contrastive())
         for key in missing:
             method, draw = key[2], int(key[3])
-            rows = draw_rows(data.labels("train"), place.shots, draw, data.class_names)
+            rows = learner.draw(place.shots, draw)
             if method == SETFIT:
                 assert setfit is not None
                 result = _with_setfit(setfit, settings, data, checkpoint, rows, draw)
