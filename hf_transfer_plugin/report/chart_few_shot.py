@@ -33,7 +33,7 @@ def few_shot_chart(result: FewShotResult) -> Chart:
     middle = (len(result.methods) - 1) / 2
     for index, method in enumerate(result.methods):
         color, marker, style = PALETTE[index], _MARKERS[index], _STYLES[index]
-        places = [place + 0.1 * (index - middle) for place in range(len(result.shots))]
+        places = [place + 0.05 * (index - middle) for place in range(len(result.shots))]
         found = [result.spread(method, shots) for shots in result.shots]
         axes.errorbar(
             places,
