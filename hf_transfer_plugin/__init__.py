@@ -50,6 +50,10 @@ if TYPE_CHECKING:
     from hf_transfer_plugin.decide.verdict import judge
     from hf_transfer_plugin.errors import TransferError
     from hf_transfer_plugin.explaining import Explanation, explain
+    from hf_transfer_plugin.few_labels.configs import FewShotConfig, ZeroShotConfig
+    from hf_transfer_plugin.few_labels.few_shot import few_shot
+    from hf_transfer_plugin.few_labels.zero_shot import zero_shot
+    from hf_transfer_plugin.few_shot_records import FewShotResult, ZeroShotResult
     from hf_transfer_plugin.hub import publish
     from hf_transfer_plugin.ladder.climbing import rescue
     from hf_transfer_plugin.layer_profile_record import LayerProfile
@@ -115,6 +119,8 @@ __all__ = [
     "DomainPairs",
     "DomainPairsCollator",
     "Explanation",
+    "FewShotConfig",
+    "FewShotResult",
     "Forecast",
     "FreezingCallback",
     "FreezingSchedule",
@@ -159,6 +165,8 @@ __all__ = [
     "Verdict",
     "Way",
     "WeightAverageCallback",
+    "ZeroShotConfig",
+    "ZeroShotResult",
     "__version__",
     "adapt_batch_norm",
     "anytime_interval",
@@ -168,6 +176,7 @@ __all__ = [
     "density_ratio_weights",
     "effective_sample_size",
     "explain",
+    "few_shot",
     "instance_transfer",
     "judge",
     "judge_all",
@@ -197,6 +206,7 @@ __all__ = [
     "session",
     "source_distance",
     "static_embeddings",
+    "zero_shot",
 ]
 
 _HOMES = {
@@ -232,6 +242,10 @@ _HOMES = {
     "decide.verdict": ("judge",),
     "errors": ("TransferError",),
     "explaining": ("Explanation", "explain"),
+    "few_labels.configs": ("FewShotConfig", "ZeroShotConfig"),
+    "few_labels.few_shot": ("few_shot",),
+    "few_labels.zero_shot": ("zero_shot",),
+    "few_shot_records": ("FewShotResult", "ZeroShotResult"),
     "hub": ("publish",),
     "ladder.climbing": ("rescue",),
     "layer_profile_record": ("LayerProfile",),

@@ -17,6 +17,7 @@ LAYERS = (
     | {
         "data_records",
         "domain_kinds",
+        "few_shot_records",
         "layer_profile_record",
         "look_records",
         "ranking_records",
@@ -45,12 +46,12 @@ LAYERS = (
         "planned_training",
         "until_settled",
     },
-    {"ladder", "comparisons"},
+    {"ladder", "comparisons", "few_labels"},
     {"cli"},
 )
 APART = ("select", "decide", "adapt", "report")
 REPORT_READS = {"report", "records", "errors", "serialization", "redaction", "version"}
-REPORT_READS |= {"layer_profile_record", "multitask_records"}
+REPORT_READS |= {"few_shot_records", "layer_profile_record", "multitask_records"}
 VAGUE = {"utils", "helpers", "manager", "misc", "common"}
 
 
@@ -127,6 +128,7 @@ def test_only_training_builds_a_trainer() -> None:
         if any(isinstance(n, ast.Call) and ast.unparse(n.func) == "Trainer" for n in ast.walk(tree))
     }
     assert found == {
+        "train/contrastive.py",
         "train/masked_language.py",
         "train/multitask_training.py",
         "train/training.py",

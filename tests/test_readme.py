@@ -28,8 +28,11 @@ from hf_transfer_plugin.alarms import AlarmAction, AlarmKind
 from hf_transfer_plugin.average_kinds import AVERAGES
 from hf_transfer_plugin.cli import app
 from hf_transfer_plugin.domain_kinds import CHOICES
+from hf_transfer_plugin.few_labels.configs import check_few_shot, load_few_shot
+from hf_transfer_plugin.few_shot_records import METHODS, ZeroShotMethod
 from hf_transfer_plugin.objective_kinds import OBJECTIVES
 from tests.callbacks.tiny import bert_config, examples, tensors
+from tests.tiny_runs import offline_cache, text_checkpoint, write_text_folder
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -39,6 +42,7 @@ ADAPTERS = (ROOT / "docs" / "adapters.md").read_text(encoding="utf-8")
 DOMAINS = (ROOT / "docs" / "domains.md").read_text(encoding="utf-8")
 MULTITASK = (ROOT / "docs" / "multitask.md").read_text(encoding="utf-8")
 EMBEDDINGS = (ROOT / "docs" / "embeddings.md").read_text(encoding="utf-8")
+FEW_LABELS = (ROOT / "docs" / "few_shot.md").read_text(encoding="utf-8")
 PREFIX = (ROOT / "docs" / "prefix.md").read_text(encoding="utf-8")
 VERDICT = (ROOT / "docs" / "verdict.md").read_text(encoding="utf-8")
 WATCH = (ROOT / "docs" / "negative_transfer.md").read_text(encoding="utf-8")
@@ -198,6 +202,23 @@ def test_word_vectors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert torch.allclose(shown["logits"], logits)
 
 
+def test_few_labels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    offline_cache(monkeypatch, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    write_text_folder(Path("texts"))
+    text_checkpoint(Path("bert"))
+    (code,) = _blocks("python", FEW_LABELS)
+    exec(code, {})
+    assert re.search(r"^2 {'prototypes': \(0\.", capsys.readouterr().out, re.MULTILINE)
+    (text,) = _blocks("yaml", FEW_LABELS)
+    Path("few.yaml").write_text(text)
+    check_few_shot(load_few_shot("few.yaml"))
+    cards = re.findall(r"^\| `([\w-]+)` \|", FEW_LABELS, re.MULTILINE)
+    assert cards == [*METHODS, *get_args(ZeroShotMethod)]
+
+
 def test_the_averages_of_the_cards(tmp_path: Path) -> None:
     (code,) = _blocks("python", WEIGHTS_PAGE)
     model = BertForSequenceClassification(bert_config())
@@ -236,10 +257,11 @@ def test_several_tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_command_named_exists() -> None:
-    named = set(re.findall(r"`hf-tl (\w+)", README))
+    named = set(re.findall(r"`hf-tl ([\w-]+)", README))
     known = {command.name for command in app.registered_commands}
     assert named <= known
     assert len(named) == 12
+    assert len(named) == 13
 
 
 @pytest.mark.parametrize("target", ["demo", "test"])

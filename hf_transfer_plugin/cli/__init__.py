@@ -10,6 +10,7 @@ from hf_transfer_plugin.cli import (
     doctor,
     embeddings,
     explain,
+    few_shot,
     judge,
     multitask,
     plan,
@@ -19,6 +20,7 @@ from hf_transfer_plugin.cli import (
     report,
     rescue,
     run,
+    zero_shot,
 )
 from hf_transfer_plugin.command_session import session
 
@@ -33,9 +35,11 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 _ARROWS = (run, rank, profile, plan, explain, judge, rescue, report, publish)
-for command in (demo, *_ARROWS, multitask, embeddings, cache, doctor):
+_OTHERS = (multitask, few_shot, zero_shot, embeddings, cache, doctor)
+for command in (demo, *_ARROWS, *_OTHERS):
     # Inside Typer, which would turn Ctrl-C and the end of a command into exits of its own.
-    app.command(name=command.__name__.rpartition(".")[2])(session()(command.command))
+    name = command.__name__.rpartition(".")[2].replace("_", "-")
+    app.command(name=name)(session()(command.command))
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""One plan, one seed: the only function that builds a `Trainer`."""
+"""One plan, one seed, through a `Trainer`."""
 
 from __future__ import annotations
 

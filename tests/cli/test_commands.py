@@ -16,9 +16,8 @@ from hf_transfer_plugin.train import training
 from tests.cli.conftest import Command
 from tests.hub_server import HubServer
 
-COMMANDS = ("cache", "demo", "doctor", "embeddings", "explain", "judge", "multitask", "plan")
-COMMANDS += ("profile",)
-COMMANDS += ("publish", "rank", "report", "rescue", "run")
+COMMANDS = ("cache", "demo", "doctor", "embeddings", "explain", "few-shot", "judge", "multitask")
+COMMANDS += ("plan", "profile", "publish", "rank", "report", "rescue", "run", "zero-shot")
 
 
 def _files(folder: Path) -> set[str]:

@@ -12,11 +12,18 @@ import pytest
 import yaml
 
 from hf_transfer_plugin import (
+    FewShotConfig,
     RunResult,
     Verdict,
     load_config,
     load_instance_config,
     load_multitask_config,
+)
+from hf_transfer_plugin.few_labels.configs import (
+    check_few_shot,
+    check_zero_shot,
+    load_few_shot,
+    load_zero_shot,
 )
 from tests.tiny_runs import (
     image_checkpoint,
@@ -129,11 +136,25 @@ def test_the_image_recipe(
 
 EVERY = sorted((ROOT / "recipes" / "configs").rglob("*.yaml"))
 INSTANCES = [path for path in EVERY if path.parent.name == "instance_transfer"]
-CONFIGS = [path for path in EVERY if path not in INSTANCES]
+LABELS = {"few_shot": load_few_shot, "zero_shot": load_zero_shot}
+LABEL_CONFIGS = [path for path in EVERY if path.parent.name in LABELS]
+CONFIGS = [path for path in EVERY if path not in (*INSTANCES, *LABEL_CONFIGS)]
 
 
 def test_there_are_configs() -> None:
-    assert len(CONFIGS) >= 4
+    assert len(CONFIGS) >= 4 and len(LABEL_CONFIGS) == 4
+
+
+@pytest.mark.parametrize("path", LABEL_CONFIGS, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_each_config_of_few_labels_opens_with_its_command_and_loads(path: Path) -> None:
+    command = f"# hf-tl {path.parent.name.replace('_', '-')} {path.relative_to(ROOT)}"
+    assert path.read_text().splitlines()[0].startswith(command)
+    config = LABELS[path.parent.name](path)
+    assert config.run_folder.startswith("runs/")
+    if isinstance(config, FewShotConfig):
+        check_few_shot(config)
+    else:
+        check_zero_shot(config)
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)

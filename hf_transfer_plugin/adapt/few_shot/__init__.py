@@ -1,0 +1,1 @@
+"""Few labels: a few examples of each class, or none, on a pretrained encoder."""

@@ -1,0 +1,1 @@
+"""Learning from few labels or none: configs, learning curves, and models that are kept."""

@@ -1,0 +1,1 @@
+"""Few labels: this package against SetFit, on the same rows."""
