@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, Literal
 
-from hf_transfer_plugin.config_values import require
-from hf_transfer_plugin.errors import ConfigError, RecordError, did_you_mean
+from hf_transfer_plugin.errors import ConfigError, RecordError, did_you_mean, require
 from hf_transfer_plugin.records import DataSpec, Task
 from hf_transfer_plugin.serialization import Record
 from hf_transfer_plugin.strict_yaml import parse_value, read_mapping
