@@ -137,12 +137,14 @@ def test_the_adapters_of_the_cards(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_the_objectives_of_the_cards(tmp_path: Path) -> None:
-    (code,) = _blocks("python", OBJECTIVES_PAGE)
+    code, pairing = _blocks("python", OBJECTIVES_PAGE)
     model = BertForSequenceClassification(bert_config())
     args = TrainingArguments(str(tmp_path), max_steps=4, use_cpu=True, disable_tqdm=True)
     shown: dict[str, Any] = {"model": model, "args": args, "train": examples(model)}
     exec(code, shown)
     assert shown["trainer"].state.global_step == 4
+    rows = examples(model)
+    exec(pairing, {**shown, "source": rows, "target": rows[:5], "held_out_source": rows})
     for text in _blocks("yaml", OBJECTIVES_PAGE):
         assert Objective.from_config(yaml.safe_load(text)["objective"]).name == "l2sp"
     for name, kind in OBJECTIVES.items():

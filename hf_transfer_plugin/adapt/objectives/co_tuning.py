@@ -48,8 +48,9 @@ class CoTuning(LossTerm):
     def term(self, seen: Pass) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """Return the term; logged is the cross-entropy without its weight."""
         assert self._head is not None
-        wanted = self._relationship[self.labels_of(seen.batch)]
-        found = soft_cross_entropy(self._head(seen.read), wanted)
+        labels = self.labels_of(seen.batch)
+        known = labels >= 0  # a row of another domain has no label
+        found = soft_cross_entropy(self._head(seen.read)[known], self._relationship[labels[known]])
         return self.weight * found, {"cross_entropy": found}
 
     def detach(self) -> None:

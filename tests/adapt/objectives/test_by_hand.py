@@ -126,6 +126,9 @@ def test_co_tuning() -> None:
     term.attach(begun)
     value, _ = term.term(Pass({"labels": torch.tensor([0])}, None, Read()))
     assert value.item() == pytest.approx(2 * by_hand)
+    two_domains = {"labels": torch.tensor([0, -100])}
+    value, _ = term.term(Pass(two_domains, None, Read(features=logits.repeat(2, 1))))
+    assert value.item() == pytest.approx(2 * by_hand)
 
 
 def test_relational() -> None:

@@ -24,6 +24,9 @@ WRONG: dict[str, tuple[Any, str]] = {
     "truth": ({"name": "relational", "angle": True}, "a number from 0 up"),
     "part of a count": ({"name": "bss", "k": 1.5}, "a whole number from 1 up"),
     "count of none": ({"name": "bss", "k": 0}, "a whole number from 1 up"),
+    "neither on nor off": ({"name": "cdan", "entropy": 2}, "cdan with entropy: 2"),
+    "a word for on": ({"name": "cdan", "entropy": "yes"}, "true or false"),
+    "no temperature": ({"name": "mcc", "temperature": 0}, "a number above 0"),
 }
 
 
@@ -33,6 +36,12 @@ def test_what_is_wrong_is_said(case: str) -> None:
     with pytest.raises(ConfigError, match=words) as caught:
         Objective.from_config(config)
     assert caught.value.expected and caught.value.action
+
+
+@pytest.mark.parametrize("written", [True, 1, 1.0])
+def test_a_switch_is_on(written: Any) -> None:
+    term: Any = term_of({"name": "cdan", "entropy": written})
+    assert term.entropy is True and "entropy 1" in term.record.described
 
 
 def test_a_term_is_checked_like_its_record() -> None:
