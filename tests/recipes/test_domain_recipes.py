@@ -6,6 +6,7 @@ import json
 import runpy
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,6 @@ def test_sources_are_ranked_beside_what_they_gave(
 def test_the_benchmark_trains_what_is_missing(
     tmp_path: Path, run_script: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dataclasses import replace
 
     from domain_comparison import places
 
