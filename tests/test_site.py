@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import hf_transfer_plugin
+from hf_transfer_plugin.cli import app
 
 ROOT = Path(__file__).parents[1]
 
@@ -42,3 +43,15 @@ def test_every_public_name_is_described() -> None:
     assert sorted(name for _, name in described) == sorted(names)
     for module, name in described:
         assert getattr(hf_transfer_plugin, name).__module__ == module
+
+
+def test_every_kind_of_transfer_has_a_command_that_is_there() -> None:
+    page = (ROOT / "docs" / "coverage.md").read_text(encoding="utf-8")
+    commands = re.findall(r"`((?:hf-tl|python) [^`]+)`", page)
+    known = {command.name for command in app.registered_commands}
+    assert len(commands) > 25
+    for command in commands:
+        words = command.split()
+        assert words[0] == "python" or words[1] in known, command
+        for path in (word for word in words if word.startswith("recipes/")):
+            assert (ROOT / path).is_file(), command
