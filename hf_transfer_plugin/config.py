@@ -13,21 +13,19 @@ from hf_transfer_plugin.alarms import Watch
 from hf_transfer_plugin.average_records import Average
 from hf_transfer_plugin.config_domains import check_domains
 from hf_transfer_plugin.config_keys import (
-    DATA,
     NAMED,
-    apply_override,
+    as_record,
     check_keys,
     name_folders,
-    plain,
+    read_keys,
+    spread,
 )
 from hf_transfer_plugin.config_values import check_values
 from hf_transfer_plugin.decide.controls import DEFAULT_CONTROLS, controls
 from hf_transfer_plugin.domain_kinds import DEFAULT_CHOICE, ChooseBy, Labels
-from hf_transfer_plugin.errors import ConfigError, RecordError
 from hf_transfer_plugin.objective_records import Objective
 from hf_transfer_plugin.records import DataSpec, Plan, Ranking, Task
 from hf_transfer_plugin.serialization import Record
-from hf_transfer_plugin.strict_yaml import read_mapping
 
 __all__ = ["RunConfig", "load_config"]
 
@@ -200,35 +198,19 @@ def load_config(
         ConfigError: for a file that cannot be read, an unknown or repeated key, or a value of the
             wrong kind.
     """
-    data = plain(read_mapping(path, ConfigError, _KEYS))
-    for override in overrides:
-        apply_override(data, override)
-    for key in DATA:
-        if isinstance(data.get(key), str):
-            data[key] = {"path": data[key]}
+    data = read_keys(path, overrides, _KEYS)
     for key, kind in NAMED.items():
         if data.get(key) is not None:
             data[key] = kind.from_config(data[key]).to_json()
     if task is not None:
         data.setdefault("task", task)
     check_keys(data, RunConfig)
-    if type(data.get("seeds")) is int:
-        data["seeds"] = list(range(data["seeds"]))
     if data.get("watch") is False:  # what YAML reads `off` as
         data["watch"] = "off"
-    for name in _LISTS:
-        if isinstance(data.get(name), str | int | float):
-            data[name] = [data[name]]
+    spread(data, _LISTS)
     _seeds_of_looks(data)
     name_folders(data)
-    try:
-        config = RunConfig.from_json(data, origin=str(path))
-    except RecordError as error:
-        raise ConfigError(
-            arrived=f"{path}: {error.arrived.removeprefix(f'{path} is no RunConfig: ')}",
-            expected="each key with a value of its kind",
-            action="correct the value, in the file or in the override behind it",
-        ) from None
+    config = as_record(RunConfig, data, path)
     check_values(config, task)
     return config
 

@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, fields
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
 from hf_transfer_plugin.adapter_records import Adapter
 from hf_transfer_plugin.average_records import Average
-from hf_transfer_plugin.errors import ConfigError, did_you_mean, require
+from hf_transfer_plugin.errors import ConfigError, RecordError, did_you_mean, require
 from hf_transfer_plugin.objective_records import Objective
 from hf_transfer_plugin.records import DataSpec
-from hf_transfer_plugin.strict_yaml import parse_value
+from hf_transfer_plugin.serialization import Record
+from hf_transfer_plugin.strict_yaml import parse_value, read_mapping
 
 __all__ = [
     "DATA",
     "NAMED",
     "apply_override",
+    "as_record",
     "check_keys",
     "name_folders",
     "named_folder",
     "plain",
+    "read_keys",
+    "spread",
 ]
+
+_Record = TypeVar("_Record", bound=Record)
 
 #: Keys whose value may be a path alone.
 DATA = ("data", "source_data")
@@ -124,3 +130,50 @@ def _required(kind: type) -> Iterable[str]:
         for each in fields(kind)
         if each.default is MISSING and each.default_factory is MISSING
     ]
+
+
+def read_keys(
+    path: str | os.PathLike[str], overrides: Sequence[str], expected: str
+) -> dict[str, Any]:
+    """Read a YAML file and apply overrides; data that are a path alone become a mapping.
+
+    Raises:
+        ConfigError: for a file or an override that cannot be read, or a repeated key.
+    """
+    data: dict[str, Any] = plain(read_mapping(path, ConfigError, expected))
+    for override in overrides:
+        apply_override(data, override)
+    for key in DATA:
+        if isinstance(data.get(key), str):
+            data[key] = {"path": data[key]}
+    return data
+
+
+def spread(data: dict[str, Any], lists: Iterable[str]) -> None:
+    """Write a number of seeds as these seeds, and a value alone as a list where one is wanted.
+
+    Args:
+        data: the config, which is changed.
+        lists: keys whose list of one may be written without brackets.
+    """
+    if type(data.get("seeds")) is int:
+        data["seeds"] = list(range(data["seeds"]))
+    for name in lists:
+        if isinstance(data.get(name), str | int | float):
+            data[name] = [data[name]]
+
+
+def as_record(kind: type[_Record], data: dict[str, Any], path: str | os.PathLike[str]) -> _Record:
+    """Return the record of a config.
+
+    Raises:
+        ConfigError: for a value of the wrong kind.
+    """
+    try:
+        return kind.from_json(data, origin=str(path))
+    except RecordError as error:
+        raise ConfigError(
+            arrived=f"{path}: {error.arrived.removeprefix(f'{path} is no {kind.__name__}: ')}",
+            expected="each key with a value of its kind",
+            action="correct the value, in the file or in the override behind it",
+        ) from None

@@ -10,9 +10,15 @@ from typing import Any
 from hf_transfer_plugin.adapt.multitask_checks import check_names, check_way
 from hf_transfer_plugin.adapt.schedules import FreezingSchedule
 from hf_transfer_plugin.adapter_records import Adapter
-from hf_transfer_plugin.config_keys import apply_override, check_keys, named_folder, plain
+from hf_transfer_plugin.config_keys import (
+    apply_override,
+    as_record,
+    check_keys,
+    named_folder,
+    plain,
+)
 from hf_transfer_plugin.config_values import check_data
-from hf_transfer_plugin.errors import ConfigError, RecordError, did_you_mean, require
+from hf_transfer_plugin.errors import ConfigError, did_you_mean, require
 from hf_transfer_plugin.metrics import check_metric
 from hf_transfer_plugin.multitask_records import SAMPLINGS, MultitaskPlan, Way
 from hf_transfer_plugin.records import DataSpec, Task
@@ -121,14 +127,7 @@ def load_multitask_config(
     if data.get("adapter") is not None:
         data["adapter"] = Adapter.from_config(data["adapter"]).to_json()
     data["checkpoint"] = named_folder(data["checkpoint"])
-    try:
-        config = MultitaskConfig.from_json(data, origin=str(path))
-    except RecordError as error:
-        raise ConfigError(
-            arrived=f"{path}: {error.arrived.removeprefix(f'{path} is no MultitaskConfig: ')}",
-            expected="each key with a value of its kind",
-            action="correct the value, in the file or in the override behind it",
-        ) from None
+    config = as_record(MultitaskConfig, data, path)
     _check_values(config)
     return config
 

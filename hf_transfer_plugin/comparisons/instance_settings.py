@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import MISSING, dataclass, fields
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
-from hf_transfer_plugin.errors import ConfigError, RecordError, did_you_mean, require
+from hf_transfer_plugin.config_keys import (
+    as_record,
+    check_keys,
+    name_folders,
+    read_keys,
+    spread,
+)
+from hf_transfer_plugin.errors import require
 from hf_transfer_plugin.records import DataSpec, Task
 from hf_transfer_plugin.serialization import Record
-from hf_transfer_plugin.strict_yaml import parse_value, read_mapping
 
 __all__ = ["WAYS", "InstanceTransferConfig", "Way", "load_instance_config"]
 
@@ -21,7 +27,6 @@ WAYS: tuple[Way, ...] = (
     "mean-matching",
     "tradaboost",
 )
-_DATA = ("source_data", "data")
 _KEYS = "a YAML file with task, source_data, data, checkpoint, run_folder, target_labels, seeds"
 
 
@@ -85,57 +90,13 @@ def load_instance_config(path: str, overrides: Sequence[str] = ()) -> InstanceTr
         ConfigError: for a file that cannot be read, an unknown or repeated key, or a value of the
             wrong kind.
     """
-    given = dict(read_mapping(path, ConfigError, _KEYS))
-    for key in _DATA:
-        if isinstance(given.get(key), str):
-            given[key] = {"path": given[key]}
-    for override in overrides:
-        _apply(given, override)
-    _check_keys(given)
-    if type(given.get("seeds")) is int:
-        given["seeds"] = list(range(given["seeds"]))
-    try:
-        config = InstanceTransferConfig.from_json(given, origin=path)
-    except RecordError as error:
-        raise ConfigError(
-            error.arrived, "each key with a value of its kind", "correct it"
-        ) from None
+    given = read_keys(path, overrides, _KEYS)
+    check_keys(given, InstanceTransferConfig)
+    spread(given, ("ways",))
+    name_folders(given)
+    config = as_record(InstanceTransferConfig, given, path)
     _check_values(config)
     return config
-
-
-def _apply(given: dict[str, Any], override: str) -> None:
-    key, equals, text = override.partition("=")
-    part, dot, inner = key.partition(".")
-    if not equals or (dot and part not in _DATA):
-        raise ConfigError(
-            arrived=f"the override {override!r}",
-            expected="key=value, such as target_labels=100 or data.path=FOLDER",
-            action="put an equals sign between key and value, without spaces",
-        )
-    value = parse_value(text)
-    if dot:
-        given[part] = {**(given.get(part) or {}), inner: value}
-    else:
-        given[part] = {"path": value} if part in _DATA and isinstance(value, str) else value
-
-
-def _check_keys(given: dict[str, Any]) -> None:
-    known = {each.name: each for each in fields(InstanceTransferConfig)}
-    for key in given:
-        if key not in known:
-            raise ConfigError(
-                arrived=f"unknown key {key}{did_you_mean(str(key), known)}",
-                expected="one of " + ", ".join(known),
-                action="correct or remove the key",
-            )
-    for key, each in known.items():
-        if each.default is MISSING and key not in given:
-            raise ConfigError(
-                arrived=f"no {key}",
-                expected=_KEYS,
-                action=f"add {key} to the file, or {key}=... behind it",
-            )
 
 
 def _check_values(config: InstanceTransferConfig) -> None:

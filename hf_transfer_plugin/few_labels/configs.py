@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from hf_transfer_plugin.config_keys import apply_override, check_keys, name_folders, plain
-from hf_transfer_plugin.errors import ConfigError, RecordError, require
+from hf_transfer_plugin.config_keys import as_record, check_keys, name_folders, read_keys, spread
+from hf_transfer_plugin.config_values import check_data
+from hf_transfer_plugin.errors import require
 from hf_transfer_plugin.few_shot_records import (
     METHODS,
     Contrastive,
@@ -18,7 +19,6 @@ from hf_transfer_plugin.few_shot_records import (
 from hf_transfer_plugin.metrics import check_metric
 from hf_transfer_plugin.records import DataSpec, Task
 from hf_transfer_plugin.serialization import Record
-from hf_transfer_plugin.strict_yaml import read_mapping
 
 __all__ = [
     "FewShotConfig",
@@ -125,7 +125,8 @@ def check_few_shot(config: FewShotConfig) -> None:
     Raises:
         ConfigError: naming the key.
     """
-    _check(config.metric, config.data)
+    check_metric(config.metric)
+    check_data(config.data, "data")
     shots = config.shots
     fits = bool(shots) and min(shots) > 0 and len(set(shots)) == len(shots)
     require(fits, "shots", list(shots), "numbers from 1 up, each once")
@@ -149,7 +150,8 @@ def check_zero_shot(config: ZeroShotConfig) -> None:
     Raises:
         ConfigError: naming the key.
     """
-    _check(config.metric, config.data)
+    check_metric(config.metric)
+    check_data(config.data, "data")
     images = config.task == "image-classification"
     fitting = "image-text" if images else "embeddings or entailment"
     require((config.method == "image-text") == images, "method", config.method, fitting)
@@ -158,30 +160,10 @@ def check_zero_shot(config: ZeroShotConfig) -> None:
     require(config.even_prior >= 0, "even_prior", config.even_prior, "0, or a number of rows")
 
 
-def _check(metric: str, data: DataSpec) -> None:
-    check_metric(metric)
-    for name in ("max_length", "image_size", "train_examples", "test_examples"):
-        value = getattr(data, name)
-        require(value is None or value > 0, f"data.{name}", value, "a number above 0")
-
-
 def _load(path: str | os.PathLike[str], overrides: Sequence[str], kind: type[_Config]) -> _Config:
     expected = f"a YAML file with the keys of a {kind.__name__}"
-    data = plain(read_mapping(path, ConfigError, expected))
-    for override in overrides:
-        apply_override(data, override)
-    if isinstance(data.get("data"), str):
-        data["data"] = {"path": data["data"]}
+    data = read_keys(path, overrides, expected)
     check_keys(data, kind)
-    for name in _LISTS:
-        if isinstance(data.get(name), str | int):
-            data[name] = [data[name]]
+    spread(data, _LISTS)
     name_folders(data)
-    try:
-        return kind.from_json(data, origin=str(path))
-    except RecordError as error:
-        raise ConfigError(
-            arrived=f"{path}: {error.arrived.removeprefix(f'{path} is no {kind.__name__}: ')}",
-            expected="each key with a value of its kind",
-            action="correct the value, in the file or in the override behind it",
-        ) from None
+    return as_record(kind, data, path)
