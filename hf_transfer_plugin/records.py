@@ -12,7 +12,9 @@ from typing import Any, Literal
 from hf_transfer_plugin.adapter_records import Adapter
 from hf_transfer_plugin.alarms import Alarm, Watch
 from hf_transfer_plugin.average_records import Average, ChosenWeights
-from hf_transfer_plugin.data_records import DataSpec, DataSummary, Task
+from hf_transfer_plugin.cost_records import RunCost
+from hf_transfer_plugin.data_records import DataSpec, DataSummary, ShownExample, Task
+from hf_transfer_plugin.drift_records import Drift
 from hf_transfer_plugin.objective_records import Objective
 from hf_transfer_plugin.phases import Choice, Phase, Transition
 from hf_transfer_plugin.ranking_records import Candidate, Forecast, Ranking
@@ -31,6 +33,7 @@ __all__ = [
     "CurvePoint",
     "DataSpec",
     "DataSummary",
+    "Drift",
     "Forecast",
     "HiddenHarm",
     "Objective",
@@ -40,9 +43,11 @@ __all__ = [
     "Ranking",
     "Report",
     "Rescue",
+    "RunCost",
     "RunResult",
     "Rung",
     "SeedResult",
+    "ShownExample",
     "Stop",
     "Task",
     "Transition",
@@ -130,6 +135,7 @@ class SeedResult(Record):
         wall_seconds: training and its evaluations; of a soup those of all members.
         alarms: what was noticed while it trained, first to last.
         weights: which weights validation chose; None in a plan without an average.
+        cost: what it took; None in results of versions that did not measure it.
     """
 
     seed: int
@@ -143,6 +149,7 @@ class SeedResult(Record):
     wall_seconds: float
     alarms: tuple[Alarm, ...] = ()
     weights: ChosenWeights | None = None
+    cost: RunCost | None = None
 
 
 @dataclass(frozen=True)
@@ -162,6 +169,7 @@ class RunResult(Record):
         transitions: when which of them trained in the run of `best_seed`, first to last.
         adapter_bytes: size of what is new under the plan's adapter, its head included, in bytes.
         model_type: architecture of the network, as its configuration names it; "" for a baseline.
+        drift: of the model of `best_seed` from its checkpoint; None where no model was kept.
     """
 
     plan: Plan
@@ -178,6 +186,7 @@ class RunResult(Record):
     transitions: tuple[Transition, ...] = ()
     adapter_bytes: int = 0
     model_type: str = ""
+    drift: Drift | None = None
 
     def scores(self) -> tuple[float, ...]:
         """Return the judged test metric of each seed."""
@@ -204,6 +213,7 @@ class Report(Record):
         created: ISO date and time, UTC.
         licenses: "checkpoint" and "data" -> licence, where known.
         rescue: the ladder after a transfer that may harm, if it was climbed.
+        examples: test examples that transfer loses, as they are shown; empty: none is.
     """
 
     file_name = "report.json"
@@ -220,6 +230,7 @@ class Report(Record):
     created: str
     licenses: Mapping[str, str] = field(default_factory=dict)
     rescue: Rescue | None = None
+    examples: tuple[ShownExample, ...] = ()
 
     @property
     def transfer(self) -> RunResult:
