@@ -79,9 +79,9 @@ class ShownExample(Record):
     Attributes:
         number: in the test split, from 0.
         text: the beginning of a text; "" for an image.
-        image: a small JPEG picture, in base64; "" for a text.
+        picture: of an image, small, a JPEG in base64; "" for a text.
     """
 
     number: int
     text: str = ""
-    image: str = ""
+    picture: str = ""

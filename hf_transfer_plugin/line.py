@@ -19,7 +19,7 @@ from typing import TypeVar
 
 from hf_transfer_plugin.checkpoints import known_license
 from hf_transfer_plugin.config import RunConfig
-from hf_transfer_plugin.data import TargetData, load_data
+from hf_transfer_plugin.data import TargetData, load_data, shown_examples
 from hf_transfer_plugin.environment import environment
 from hf_transfer_plugin.errors import RecordError
 from hf_transfer_plugin.explaining import Explanation, explain
@@ -28,7 +28,15 @@ from hf_transfer_plugin.line_training import LineTraining
 from hf_transfer_plugin.look_records import Look, Looks
 from hf_transfer_plugin.planned_training import check_looks_held, verdict_of
 from hf_transfer_plugin.processes import is_first, wait_for_all
-from hf_transfer_plugin.records import Plan, Ranking, Report, Rescue, RunResult, Verdict
+from hf_transfer_plugin.records import (
+    Plan,
+    Ranking,
+    Report,
+    Rescue,
+    RunResult,
+    ShownExample,
+    Verdict,
+)
 from hf_transfer_plugin.report import report_files
 from hf_transfer_plugin.report.chart_profile import profile_chart
 from hf_transfer_plugin.select.profile import PROFILE_SCORE, check_profile_score, layer_profile
@@ -277,12 +285,17 @@ class Line:
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             licenses=known_license(plan.checkpoint),
             rescue=self.rescued(verdict),
+            examples=self._shown(verdict),
         )
         if is_first():
             for name, content in report_files(report).items():
                 write_atomic(self.folder / name, content)
         wait_for_all()
         return report
+
+    def _shown(self, verdict: Verdict) -> tuple[ShownExample, ...]:
+        lost = verdict.hidden.lost_examples if verdict.hidden is not None else ()
+        return shown_examples(self.data, lost[: self.config.report_examples])
 
     def _once(
         self, kind: type[_Value], fits: Callable[[_Value], bool], make: Callable[[], _Value]

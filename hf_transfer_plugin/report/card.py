@@ -45,15 +45,22 @@ __all__ = ["model_card"]
 _SHOWN_CLASSES = 30
 
 
-def model_card(report: Report, charts: Mapping[str, Chart], model_url: str | None = None) -> str:
+def model_card(
+    report: Report,
+    charts: Mapping[str, Chart],
+    model_url: str | None = None,
+    *,
+    examples: bool = False,
+) -> str:
     """Return the card: front matter and Markdown, without tokens or local paths.
 
     Args:
         report: what the run gave.
         charts: as from `draw_charts`; linked as `plots/NAME.png`.
         model_url: where the model is, or will be, on the Hub.
+        examples: show texts of test examples that transfer loses.
     """
-    report = public_report(report)
+    report = public_report(report, examples=examples)
     repository = _repository(model_url)
     verdict, transfer = report.verdict, report.transfer
     data = data_cells(report)
