@@ -15,6 +15,8 @@ from hf_transfer_plugin.report.adapter_words import (
 )
 from hf_transfer_plugin.report.alarms import alarm_sentences
 from hf_transfer_plugin.report.canvas import Chart
+from hf_transfer_plugin.report.cost_rows import cost_cells, energy_sentence
+from hf_transfer_plugin.report.drift_rows import drift_cells, drift_sentences
 from hf_transfer_plugin.report.evidence import class_rows, kept_seed, spread
 from hf_transfer_plugin.report.harm_rows import harmed_classes, hidden_cells, hidden_sentence
 from hf_transfer_plugin.report.metadata import card_metadata
@@ -92,6 +94,10 @@ def model_card(
             warnings=report.data.warnings,
             how=how_sentences(report),
             adapter=adapter_sentences(report),
+            drift=drift_sentences(report),
+            drift_table=drift_cells(report),
+            cost_table=cost_cells(report),
+            energy=energy_sentence(report),
             snippet=_snippet(report, repository),
             charts=charts,
             command=report.command,
