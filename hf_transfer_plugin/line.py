@@ -89,7 +89,17 @@ class Line:
         line = cls(replace(config, run_folder=str(folder)))
         if (line.folder / Plan.file_name).is_file():
             line._plan = Plan.load(line.folder / Plan.file_name)
+            line.command = line._earlier_command(line._plan) or line.command
         return line
+
+    def _earlier_command(self, plan: Plan) -> str:
+        """Return the command of the report that is there, unless the plan was edited since."""
+        try:
+            held = self._held(Report)
+        except RecordError:  # of another version
+            return ""
+        same = held is not None and replace(held.transfer.plan, seeds=plan.seeds) == plan
+        return held.command if held is not None and same else ""
 
     @property
     def model_dir(self) -> Path:

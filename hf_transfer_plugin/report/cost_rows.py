@@ -80,8 +80,8 @@ def energy_sentence(report: Report) -> str:
     first = costs[0]
     if not first.device:
         return (
-            "Energy is an estimate, not a measurement: time x (12 W for each of "
-            f"{first.threads} processor threads + 0.3725 W for each gigabyte held), the figures "
+            "Energy is an estimate, not a measurement: time x (12 W for each "
+            f"processor thread, here {first.threads}, + 0.3725 W for each gigabyte held), the figures "
             "of Green Algorithms (Lannelongue et al., 2021) for a processor that is not known; "
             "without cooling."
         )

@@ -90,7 +90,9 @@ def _class_row(row: ClassRow) -> tuple[str, ...]:
         outcome = _SIGNS.get(row.judged.outcome, row.judged.outcome)
         interval = "–"
         if has_interval(row.judged):
-            interval = f"{points(row.judged.lower)} to {points(row.judged.upper)}"
+            # With two seeds a t-interval reaches far beyond what a difference of shares can be.
+            lower, upper = max(row.judged.lower, -1.0), min(row.judged.upper, 1.0)
+            interval = f"{points(lower)} to {points(upper)}"
     return (
         one_line(row.name),
         str(row.support),
