@@ -15,7 +15,7 @@ _CORE, _MEMORY = 12.0, 0.3725
 
 
 def watt_hours(seconds: float, cost: RunCost) -> float | None:
-    """Return the energy of a run in watt-hours: as measured, else time x power of the device.
+    """Return the energy of a run in watt-hours: as measured, else time × power of the device.
 
     An accelerator is taken at the power limit of its board, a processor at 12 W for each thread
     and 0.3725 W for each gigabyte that the process held; None where the power is not known.
@@ -80,7 +80,7 @@ def energy_sentence(report: Report) -> str:
     first = costs[0]
     if not first.device:
         return (
-            "Energy is an estimate, not a measurement: time x (12 W for each "
+            "Energy is an estimate, not a measurement: time × (12 W for each "
             f"processor thread, here {first.threads}, + 0.3725 W for each gigabyte held), the figures "
             "of Green Algorithms (Lannelongue et al., 2021) for a processor that is not known; "
             "without cooling."
@@ -88,7 +88,7 @@ def energy_sentence(report: Report) -> str:
     if first.power_limit is None:
         return f"Energy is not known: {one_line(first.device)} tells neither use nor power limit."
     return (
-        "Energy is an estimate, not a measurement: time x the power limit of "
+        "Energy is an estimate, not a measurement: time × the power limit of "
         f"{one_line(first.device)}, {first.power_limit:g} W, an upper bound for the board; the "
         "rest of the machine is left out."
     )
