@@ -139,9 +139,7 @@ def hidden_cells(report: Report) -> Cells | None:
     texts = {each.number: one_line(each.text) for each in report.examples if each.text}
     if texts:
         head = (*head, "Text")
-        rows = [
-            (*row, texts.get(e.number, "")) for row, e in zip(rows, found, strict=True)
-        ]
+        rows = [(*row, texts.get(e.number, "")) for row, e in zip(rows, found, strict=True)]
     return Cells(HIDDEN_CAPTION, head, rows, text_columns=tuple(range(1, len(head))))
 
 

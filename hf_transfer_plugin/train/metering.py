@@ -87,7 +87,7 @@ class MeterCallback(TrainerCallback):
 
 
 def _forget_peak() -> None:
-    """Let the peak of this process begin anew; where Linux does not, it is that of its whole life."""
+    """Let the peak of this process begin anew; where that is refused, it is that of its life."""
     try:
         _REFERENCES.write_text(_RESET_PEAK)
     except OSError:

@@ -23,8 +23,9 @@ CONTRAST = """(() => {
   const parts = c => (c.match(/[\\d.]+/g) || []).map(Number);
   const light = c => { const [r, g, b] = parts(c).map(v => (v /= 255) <= .04045 ? v / 12.92
     : ((v + .055) / 1.055) ** 2.4); return .2126 * r + .7152 * g + .0722 * b; };
-  const behind = e => { for (; e; e = e.parentElement) { const c = getComputedStyle(e).backgroundColor;
-    const p = parts(c); if (p.length === 3 || p[3] === 1) return c; } return "rgb(255, 255, 255)"; };
+  const behind = e => { for (; e; e = e.parentElement) {
+    const c = getComputedStyle(e).backgroundColor, p = parts(c);
+    if (p.length === 3 || p[3] === 1) return c; } return "rgb(255, 255, 255)"; };
   const found = [];
   for (const e of document.querySelectorAll("body *")) {
     const words = [...e.childNodes].filter(n => n.nodeType === 3 && n.data.trim());
@@ -102,7 +103,8 @@ def test_page_shows_without_complaint(
 def test_first_screen_holds_the_three_answers(browser: Browser, pages: dict[str, Path]) -> None:
     browser.show(pages["plain"], *DESKTOP)
     ends = browser.value(
-        "[...document.querySelectorAll('.answers article')].map(e => e.getBoundingClientRect().bottom)"
+        "[...document.querySelectorAll('.answers article')]"
+        ".map(e => e.getBoundingClientRect().bottom)"
     )
     assert len(ends) == 3 and max(ends) <= DESKTOP[1]
 

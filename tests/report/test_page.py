@@ -132,7 +132,9 @@ def test_lost_examples_are_shown_and_stay_text(
 
 
 def test_drift_and_cost_are_told(page: Page) -> None:
-    assert "have moved by 4.5% of their pretrained size (L2 norm), most of all neck: 7.0%" in page.text
+    assert (
+        "have moved by 4.5% of their pretrained size (L2 norm), most of all neck: 7.0%" in page.text
+    )
     assert "a similarity of 0.87 with the pretrained ones, on 96 validation examples" in page.text
     # 160 seconds of 2 threads at 12 W and 1.5 GB at 0.3725 W.
     assert "transfer 160.0 1,200 1,600 1.50 1.09" in page.text
