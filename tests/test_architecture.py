@@ -14,15 +14,8 @@ LAYERS = (
     {"version", "alarms", "errors", "redaction", "strict_yaml", "serialization", "phases"}
     | {"adapter_kinds", "adapter_records", "objective_kinds", "objective_records"}
     | {"average_kinds", "average_records", "named_options"}
-    | {
-        "cost_records",
-        "data_records",
-        "drift_records",
-        "layer_profile_record",
-        "look_records",
-        "ranking_records",
-        "records",
-    }
+    | {"cost_records", "data_records", "drift_records"}
+    | {"layer_profile_record", "look_records", "ranking_records", "records"}
     | {"rescue_records", "source_records", "verdict_records"},
     {"terminal", "samples", "metrics", "processes", "layers", "layer_discovery", "layer_placement"}
     | {"model_outputs"}

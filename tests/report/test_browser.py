@@ -96,6 +96,11 @@ def test_page_shows_without_complaint(
     assert browser.value(BROKEN) == 0
     shade = browser.value("getComputedStyle(document.body).backgroundColor")
     assert (max(int(part) for part in shade[4:-1].split(",")) < 64) == dark
+    if name == "images":
+        ratio = browser.value(
+            "[document.querySelector('.examples img')].map(i => i.width / i.height)"
+        )
+        assert ratio == [pytest.approx(160 / 120, abs=0.02)]
     lowest = browser.value(CONTRAST)
     assert lowest[0][0] >= 4.5, lowest
 
