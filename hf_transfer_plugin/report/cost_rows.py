@@ -82,7 +82,8 @@ def energy_sentence(report: Report) -> str:
         return (
             "Energy is an estimate, not a measurement: time × (12 W for each processor thread, "
             f"here {first.threads}, + 0.3725 W for each gigabyte held), the figures of Green "
-            "Algorithms (Lannelongue et al., 2021) for a processor that is not known; without cooling."
+            "Algorithms (Lannelongue et al., 2021) for a processor that is not known; without "
+            "cooling."
         )
     if first.power_limit is None:
         return f"Energy is not known: {one_line(first.device)} tells neither use nor power limit."

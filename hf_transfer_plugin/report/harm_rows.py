@@ -132,8 +132,13 @@ def hidden_cells(report: Report) -> Cells | None:
     found = hidden_examples(report, _SHOWN_EXAMPLES)
     if not found:
         return None
-    head = ("Number", "Class", "Transfer says", f"{one_line(report.verdict.baseline)} says")
-    rows = [
+    head: tuple[str, ...] = (
+        "Number",
+        "Class",
+        "Transfer says",
+        f"{one_line(report.verdict.baseline)} says",
+    )
+    rows: list[tuple[str, ...]] = [
         (str(e.number), one_line(e.truth), one_line(e.transfer), one_line(e.control)) for e in found
     ]
     texts = {each.number: one_line(each.text) for each in report.examples if each.text}

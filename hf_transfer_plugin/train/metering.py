@@ -41,10 +41,9 @@ class Meter:
 
     def cost(self) -> RunCost:
         """Return what was taken so far."""
+        memory, device = _peak(), ""
         if self._on_cuda:
             memory, device = torch.cuda.max_memory_allocated(), torch.cuda.get_device_name()
-        else:
-            memory, device = _peak(), ""
         return RunCost(
             training_passes=self.training,
             evaluation_passes=self.evaluation,
