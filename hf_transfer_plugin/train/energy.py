@@ -6,7 +6,7 @@ import ctypes
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["board_counter", "package_counter"]
+__all__ = ["Counter", "board_counter", "package_counter"]
 
 _POWERCAP = Path("/sys/class/powercap")
 Counter = Callable[[], float]

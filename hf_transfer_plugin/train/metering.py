@@ -10,7 +10,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from hf_transfer_plugin.processes import cpu_only
 from hf_transfer_plugin.records import RunCost
-from hf_transfer_plugin.train.energy import board_counter, package_counter
+from hf_transfer_plugin.train.energy import Counter, board_counter, package_counter
 
 __all__ = ["Meter", "MeterCallback"]
 
@@ -25,33 +25,36 @@ class Meter:
     def __init__(self) -> None:
         self.training = 0
         self.evaluation = 0
-        self._on_cuda = torch.cuda.is_available() and not cpu_only()
+        self._on_cuda = torch.cuda.is_available()
+        self._device = "" if cpu_only() else str(torch.accelerator.current_accelerator())
+        self._joules: Counter | None = None
+        self._limit: float | None = None
         if self._on_cuda:
+            self._device = torch.cuda.get_device_name()
             torch.cuda.reset_peak_memory_stats()
             uuid = f"GPU-{torch.cuda.get_device_properties(torch.cuda.current_device()).uuid}"
             self._joules, self._limit = board_counter(uuid)
         else:
             _forget_peak()
-            self._joules, self._limit = package_counter(), None
+            self._joules = None if self._device else package_counter()
         self._begun = self._joules() if self._joules else 0.0
 
-    def read(self) -> float | None:
-        """Return the joules since the beginning; to be called before a counter can go round."""
-        return self._joules() - self._begun if self._joules else None
+    def keep_up(self) -> None:
+        """Read the counter of a processor before it can go round."""
+        if self._joules and not self._on_cuda:
+            self._joules()
 
     def cost(self) -> RunCost:
         """Return what was taken so far."""
-        memory, device = _peak(), ""
-        if self._on_cuda:
-            memory, device = torch.cuda.max_memory_allocated(), torch.cuda.get_device_name()
+        memory = torch.cuda.max_memory_allocated() if self._on_cuda else _peak()
         return RunCost(
             training_passes=self.training,
             evaluation_passes=self.evaluation,
-            device=device,
+            device=self._device,
             threads=torch.get_num_threads(),
             peak_memory=memory,
             power_limit=self._limit,
-            joules=self.read(),
+            joules=self._joules() - self._begun if self._joules else None,
         )
 
 
@@ -76,7 +79,7 @@ class MeterCallback(TrainerCallback):
     ) -> None:
         """Count the last batch of an optimizer step."""
         self._meter.training += 1
-        self._meter.read()
+        self._meter.keep_up()
 
     def on_prediction_step(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
