@@ -3,13 +3,17 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test docs test-deepspeed quality clean
+.PHONY: browser demo test docs test-deepspeed quality clean
 
 demo: $(VENV)/.demo
 	$(BIN)/hf-tl demo
 
-test: $(VENV)/.test
+test: browser $(VENV)/.test
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# The report is looked at in a real browser, which is no Python package.
+browser:
+	@sh tests/install_chromium.sh
 
 docs: $(VENV)/.test
 	$(BIN)/mkdocs build

@@ -94,6 +94,9 @@ class RunConfig(Record):
             which rolls a seed of the transfer back and climbs the ladder of rescues; "off".
         watch_patience: evaluations in a row that raise an alarm; without it 3, and 2 in a run of
             five epochs or fewer.
+        report_examples: test examples that transfer loses, shown in report.html and report.json by
+            text or image; 0 for data that nobody else may see. What is published never shows them
+            unless asked to.
         title: heading of report and card.
     """
 
@@ -132,6 +135,7 @@ class RunConfig(Record):
     prefix_cache: bool = True
     watch: Watch = "warn"
     watch_patience: int | None = None
+    report_examples: int = 10
     title: str = ""
 
     def ranked(self) -> tuple[str, ...]:

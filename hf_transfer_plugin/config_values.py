@@ -9,6 +9,7 @@ from hf_transfer_plugin.adapt.schedules import FreezingSchedule
 from hf_transfer_plugin.config_domains import check_domains
 from hf_transfer_plugin.data.splitting import ROLES
 from hf_transfer_plugin.decide.controls import CONTROLS
+from hf_transfer_plugin.decide.hidden import MOST_EXAMPLES
 from hf_transfer_plugin.decide.planned_looks import check_looks
 from hf_transfer_plugin.errors import ConfigError, did_you_mean, require
 from hf_transfer_plugin.metrics import check_metric
@@ -48,6 +49,8 @@ def check_values(config: RunConfig, task: Task | None) -> None:
     }
     for key, value in positive.items():
         require(value is None or value > 0, key, value, "a number above 0")
+    shown = config.report_examples
+    require(0 <= shown <= MOST_EXAMPLES, "report_examples", shown, f"0 to {MOST_EXAMPLES}")
     _check_looks(config)
     once = 1 < len(set(config.seeds)) == len(config.seeds)
     require(once, "seeds", list(config.seeds), "at least two (no verdict from one), each once")

@@ -8,7 +8,7 @@ from typing import Literal
 
 from hf_transfer_plugin.serialization import Record
 
-__all__ = ["DataSpec", "DataSummary", "Task"]
+__all__ = ["DataSpec", "DataSummary", "ShownExample", "Task"]
 
 Task = Literal["text-classification", "image-classification"]
 
@@ -70,3 +70,18 @@ class DataSummary(Record):
     class_names: tuple[str, ...]
     counts: Mapping[str, tuple[int, ...]]
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ShownExample(Record):
+    """A test example as a report shows it: these are rows of the data.
+
+    Attributes:
+        number: in the test split, from 0.
+        text: the beginning of a text; "" for an image.
+        picture: of an image, small, a JPEG in base64; "" for a text.
+    """
+
+    number: int
+    text: str = ""
+    picture: str = ""

@@ -37,6 +37,7 @@ def publish(
     revision: str | None = None,
     commit_message: str | None = None,
     attempts: int = 3,
+    examples: bool = False,
 ) -> str:
     """Publish a model folder with its card, report and plots as one commit.
 
@@ -55,6 +56,7 @@ def publish(
         revision: branch, made when missing; None means main.
         commit_message: None means one with the title of the report.
         attempts: how often to try while the network or the server fails for the moment.
+        examples: publish the test examples that the report shows, which are rows of the data.
 
     Returns:
         URL of the model page.
@@ -79,8 +81,8 @@ def publish(
 
     from hf_transfer_plugin.report import public_report, report_files
 
-    shown = public_report(report)
-    files.update(report_files(shown, model_url=url))
+    shown = public_report(report, examples=examples)
+    files.update(report_files(shown, model_url=url, card_examples=examples))
     message = redact(commit_message or f"Publish {shown.title}")
     step = partial(_commit, api, repo_id, files, message, private=private, revision=revision)
     patiently(step, repo_id=repo_id)

@@ -19,7 +19,13 @@ from typing import TypeVar
 
 from hf_transfer_plugin.checkpoints import known_license
 from hf_transfer_plugin.config import RunConfig
-from hf_transfer_plugin.data import TargetData, load_data, load_domains, train_items
+from hf_transfer_plugin.data import (
+    TargetData,
+    load_data,
+    load_domains,
+    shown_examples,
+    train_items,
+)
 from hf_transfer_plugin.environment import environment
 from hf_transfer_plugin.errors import RecordError
 from hf_transfer_plugin.explaining import Explanation, explain
@@ -28,7 +34,15 @@ from hf_transfer_plugin.line_training import LineTraining
 from hf_transfer_plugin.look_records import Look, Looks
 from hf_transfer_plugin.planned_training import check_looks_held, verdict_of
 from hf_transfer_plugin.processes import is_first, wait_for_all
-from hf_transfer_plugin.records import Plan, Ranking, Report, Rescue, RunResult, Verdict
+from hf_transfer_plugin.records import (
+    Plan,
+    Ranking,
+    Report,
+    Rescue,
+    RunResult,
+    ShownExample,
+    Verdict,
+)
 from hf_transfer_plugin.report import report_files
 from hf_transfer_plugin.report.chart_profile import profile_chart
 from hf_transfer_plugin.select.profile import PROFILE_SCORE, check_profile_score, layer_profile
@@ -81,7 +95,17 @@ class Line:
         line = cls(replace(config, run_folder=str(folder)))
         if (line.folder / Plan.file_name).is_file():
             line._plan = Plan.load(line.folder / Plan.file_name)
+            line.command = line._earlier_command(line._plan) or line.command
         return line
+
+    def _earlier_command(self, plan: Plan) -> str:
+        """Return the command of the report that is there, unless the plan was edited since."""
+        try:
+            held = self._held(Report)
+        except RecordError:  # of another version
+            return ""
+        same = held is not None and replace(held.transfer.plan, seeds=plan.seeds) == plan
+        return held.command if held is not None and same else ""
 
     @property
     def model_dir(self) -> Path:
@@ -285,12 +309,17 @@ class Line:
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             licenses=known_license(plan.checkpoint),
             rescue=self.rescued(verdict),
+            examples=self._shown(verdict),
         )
         if is_first():
             for name, content in report_files(report).items():
                 write_atomic(self.folder / name, content)
         wait_for_all()
         return report
+
+    def _shown(self, verdict: Verdict) -> tuple[ShownExample, ...]:
+        lost = verdict.hidden.lost_examples if verdict.hidden is not None else ()
+        return shown_examples(self.data, lost[: self.config.report_examples])
 
     def _once(
         self, kind: type[_Value], fits: Callable[[_Value], bool], make: Callable[[], _Value]

@@ -12,8 +12,10 @@ from typing import Any, Literal
 from hf_transfer_plugin.adapter_records import Adapter
 from hf_transfer_plugin.alarms import Alarm, Watch
 from hf_transfer_plugin.average_records import Average, ChosenWeights
-from hf_transfer_plugin.data_records import DataSpec, DataSummary, Task
+from hf_transfer_plugin.cost_records import RunCost
+from hf_transfer_plugin.data_records import DataSpec, DataSummary, ShownExample, Task
 from hf_transfer_plugin.domain_kinds import CHOICES, ChooseBy, Criterion, Labels, reads_domains
+from hf_transfer_plugin.drift_records import Drift
 from hf_transfer_plugin.objective_records import Objective
 from hf_transfer_plugin.phases import Choice, Phase, Transition
 from hf_transfer_plugin.ranking_records import Candidate, Forecast, Ranking
@@ -32,6 +34,7 @@ __all__ = [
     "CurvePoint",
     "DataSpec",
     "DataSummary",
+    "Drift",
     "Forecast",
     "HiddenHarm",
     "Objective",
@@ -41,9 +44,11 @@ __all__ = [
     "Ranking",
     "Report",
     "Rescue",
+    "RunCost",
     "RunResult",
     "Rung",
     "SeedResult",
+    "ShownExample",
     "Stop",
     "Task",
     "Transition",
@@ -157,6 +162,7 @@ class SeedResult(Record):
         alarms: what was noticed while it trained, first to last.
         weights: which weights validation chose; None in a plan without an average.
         kept_step: optimizer steps of the weights that `choose_by` kept; None without it.
+        cost: what it took; None in results of versions that did not measure it.
     """
 
     seed: int
@@ -171,6 +177,7 @@ class SeedResult(Record):
     alarms: tuple[Alarm, ...] = ()
     weights: ChosenWeights | None = None
     kept_step: int | None = None
+    cost: RunCost | None = None
 
 
 @dataclass(frozen=True)
@@ -190,6 +197,7 @@ class RunResult(Record):
         transitions: when which of them trained in the run of `best_seed`, first to last.
         adapter_bytes: size of what is new under the plan's adapter, its head included, in bytes.
         model_type: architecture of the network, as its configuration names it; "" for a baseline.
+        drift: of the model of `best_seed` from its checkpoint; None where no model was kept.
     """
 
     plan: Plan
@@ -206,6 +214,7 @@ class RunResult(Record):
     transitions: tuple[Transition, ...] = ()
     adapter_bytes: int = 0
     model_type: str = ""
+    drift: Drift | None = None
 
     def scores(self) -> tuple[float, ...]:
         """Return the judged test metric of each seed."""
@@ -232,6 +241,7 @@ class Report(Record):
         created: ISO date and time, UTC.
         licenses: "checkpoint" and "data" -> licence, where known.
         rescue: the ladder after a transfer that may harm, if it was climbed.
+        examples: test examples that transfer loses, as they are shown; empty: none is.
     """
 
     file_name = "report.json"
@@ -248,6 +258,7 @@ class Report(Record):
     created: str
     licenses: Mapping[str, str] = field(default_factory=dict)
     rescue: Rescue | None = None
+    examples: tuple[ShownExample, ...] = ()
 
     @property
     def transfer(self) -> RunResult:

@@ -11,6 +11,8 @@ Two processes on a CPU (the flags keep the launcher from starting one process si
 from __future__ import annotations
 
 import argparse
+import shlex
+import sys
 
 from hf_transfer_plugin import Line, load_config, require_processes, rescue, session
 
@@ -25,7 +27,7 @@ def main() -> None:
     config = load_config(arguments.config, arguments.overrides, task="text-classification")
     print(f"world size: {require_processes(config.processes)}", flush=True)
 
-    line = Line(config)
+    line = Line(config, command=shlex.join(["python", *sys.argv]))
     ranking = line.rank()  # what: ranking.json
     print(f"best checkpoint: {ranking.candidates[0].checkpoint}", flush=True)
     print(line.explain(), flush=True)  # how: plan.json

@@ -261,6 +261,9 @@ _KEYS = (
     _override("training value", "training.num_train_epochs=ten", "num_train_epochs: 'ten'"),
     _override("unknown watch", "watch=wran", "watch: expected 'off' or 'warn'", "got 'wran'"),
     _override("patience of none", "watch_patience=0", "watch_patience: 0", "a number above 0"),
+    _override(
+        "examples without end", "report_examples=50", "report_examples: 50", "expected: 0 to 20"
+    ),
     _override("unknown metric", "metric=acuracy", "'acuracy'; did you mean 'accuracy'?"),
     _override(
         "unknown control", "controls=scratch", "controls: scratch; did you mean 'from-scratch"

@@ -75,10 +75,10 @@ def hub(hub_server: HubServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
 
     draw = package.report_files
 
-    def remember(record: Report, *, model_url: str) -> dict[str, bytes]:
-        key = (record.title, record.task, model_url)
+    def remember(record: Report, *, model_url: str, **options: bool) -> dict[str, bytes]:
+        key = (record.title, record.task, model_url, *options.values())
         if key not in drawn_reports:
-            drawn_reports[key] = draw(record, model_url=model_url)
+            drawn_reports[key] = draw(record, model_url=model_url, **options)
         return drawn_reports[key]
 
     monkeypatch.setitem(vars(package), "report_files", remember)

@@ -16,6 +16,7 @@ from hf_transfer_plugin.records import Report
 from tests.hub_fixtures import REPO, drawn_reports, refused
 from tests.hub_models import SENTENCES, make_report, sample_image, save_image_model
 from tests.hub_server import HubServer
+from tests.report import samples
 
 GENERATED = {"README.md", "report.html", "report.json"}
 
@@ -90,6 +91,7 @@ def test_the_card_on_the_hub_parses_with_its_results(
 
     publish(hub_report, hub_model_dir, REPO)
     card = ModelCard(hub.store.files(REPO)["README.md"].decode())
+    card.validate()
     accuracy = [r for r in card.data.eval_results or [] if r.metric_type == "accuracy"]
     assert accuracy and accuracy[0].task_type == "text-classification"
     assert accuracy[0].metric_value == pytest.approx(0.9)
@@ -109,6 +111,17 @@ def test_paths_and_tokens_of_the_report_stay_at_home(hub: HubServer, hub_model_d
     for text in [commit.summary.encode(), *commit.files.values()]:
         assert secret.encode() not in text and b"/home/somebody" not in text
     assert commit.summary.startswith("Publish From")
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_rows_of_the_data_are_published_only_when_asked(
+    asked: bool, hub: HubServer, hub_model_dir: Path
+) -> None:
+    shown = samples.report()
+    row = shown.examples[0].text
+    publish(shown, hub_model_dir, REPO, examples=asked)
+    files = hub.store.files(REPO)
+    assert all((row in files[name].decode()) == asked for name in GENERATED)
 
 
 def test_publishing_the_same_again_changes_nothing(

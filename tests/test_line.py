@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from hf_transfer_plugin import Line, Plan, RunResult, Verdict, load_config
 from hf_transfer_plugin.train import training
 from tests.tiny_runs import (
+    blind_copy,
     image_checkpoint,
     offline_cache,
     text_checkpoint,
@@ -121,6 +123,8 @@ def test_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     line = Line(load_config(config))
     report = line.report()
     _check_folder(line.folder, {"transfer", "from-scratch", "pixels-logistic", "majority"})
+    lost = report.verdict.hidden.lost_examples if report.verdict.hidden else ()
+    assert [each.number for each in report.examples] == list(lost[:10])
     assert line.data.class_names == ("cat", "dog")
     rows = line.data.splits["test"]
     paths = [str(tmp_path / f"{number}.png") for number in range(len(rows))]
@@ -211,3 +215,24 @@ def test_frozen_layers_keep_the_weights_of_the_checkpoint(texts_config: Path) ->
     trained = load_file(line.model_dir / "model.safetensors")
     moved = {name for name in source if not bool((source[name] == trained[name]).all())}
     assert moved == {"classifier.weight", "classifier.bias"}
+
+
+def test_examples_that_transfer_loses_are_shown_at_home(texts_config: Path) -> None:
+    blind_copy(Path("bert"), Path("blind"))
+    changes = ["checkpoint=./blind", "controls=linear", "training.num_train_epochs=1"]
+    line = Line(load_config(texts_config, changes), command="hf-tl run mine.yaml")
+    report = line.report()
+    hidden = report.verdict.hidden
+    assert hidden is not None and hidden.lost >= 5
+    rows = line.data.splits["test"]
+    assert [each.number for each in report.examples] == list(hidden.lost_examples[:10])
+    assert all(each.text == rows[each.number]["text"].strip() for each in report.examples)
+    one = report.examples[0].text
+    for name, shown in (("report.html", True), ("report.json", True), ("README.md", False)):
+        assert (one in (line.folder / name).read_text()) == shown, name
+
+    again = Line.open(line.folder)
+    again.config = replace(again.config, report_examples=0)
+    without = again.report()
+    assert without.examples == () and without.command == "hf-tl run mine.yaml"
+    assert one not in (line.folder / "report.html").read_text()

@@ -15,6 +15,9 @@ def command(
     repo_id: Annotated[str, typer.Argument(help="Where to publish: ORG/NAME, or NAME.")],
     private: Annotated[bool, typer.Option(help="Only members may see it.")] = False,
     revision: Annotated[str | None, typer.Option(help="Branch; main without it.")] = None,
+    examples: Annotated[
+        bool, typer.Option("--examples", help="Show the test examples of the report: rows of data.")
+    ] = False,
 ) -> None:
     """Publish model, card, plots and report in one commit; again after a failure goes on.
 
@@ -26,5 +29,12 @@ def command(
 
     folder = Path(run_folder)
     record = Report.load(folder / Report.file_name)
-    url = publish(record, folder / "model", repo_id, private=private, revision=revision)
+    url = publish(
+        record,
+        folder / "model",
+        repo_id,
+        private=private,
+        revision=revision,
+        examples=examples,
+    )
     say(f"published: {url}")

@@ -9,6 +9,7 @@ from hf_transfer_plugin.data.preprocessing import (
     prepare_images,
     prepare_texts,
 )
+from hf_transfer_plugin.data.shown_examples import shown_examples
 from hf_transfer_plugin.data.source_loading import load_source
 
 __all__ = [
@@ -24,5 +25,6 @@ __all__ = [
     "prepare",
     "prepare_images",
     "prepare_texts",
+    "shown_examples",
     "train_items",
 ]

@@ -15,7 +15,9 @@ from hf_transfer_plugin.report.adapter_words import (
 )
 from hf_transfer_plugin.report.alarms import alarm_sentences
 from hf_transfer_plugin.report.canvas import Chart
+from hf_transfer_plugin.report.cost_rows import cost_cells, energy_sentence
 from hf_transfer_plugin.report.domain_words import tested_words
+from hf_transfer_plugin.report.drift_rows import drift_cells, drift_sentences
 from hf_transfer_plugin.report.evidence import class_rows, kept_seed, spread
 from hf_transfer_plugin.report.harm_rows import harmed_classes, hidden_cells, hidden_sentence
 from hf_transfer_plugin.report.metadata import card_metadata
@@ -46,15 +48,22 @@ __all__ = ["model_card"]
 _SHOWN_CLASSES = 30
 
 
-def model_card(report: Report, charts: Mapping[str, Chart], model_url: str | None = None) -> str:
+def model_card(
+    report: Report,
+    charts: Mapping[str, Chart],
+    model_url: str | None = None,
+    *,
+    examples: bool = False,
+) -> str:
     """Return the card: front matter and Markdown, without tokens or local paths.
 
     Args:
         report: what the run gave.
         charts: as from `draw_charts`; linked as `plots/NAME.png`.
         model_url: where the model is, or will be, on the Hub.
+        examples: show texts of test examples that transfer loses.
     """
-    report = public_report(report)
+    report = public_report(report, examples=examples)
     repository = _repository(model_url)
     verdict, transfer = report.verdict, report.transfer
     data = data_cells(report)
@@ -86,6 +95,10 @@ def model_card(report: Report, charts: Mapping[str, Chart], model_url: str | Non
             warnings=report.data.warnings,
             how=how_sentences(report),
             adapter=adapter_sentences(report),
+            drift=drift_sentences(report),
+            drift_table=drift_cells(report),
+            cost_table=cost_cells(report),
+            energy=energy_sentence(report),
             snippet=_snippet(report, repository),
             charts=charts,
             command=report.command,

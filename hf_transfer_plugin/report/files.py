@@ -13,16 +13,19 @@ from hf_transfer_plugin.report.public import redacted_report
 __all__ = ["report_files"]
 
 
-def report_files(report: Report, model_url: str | None = None) -> dict[str, bytes]:
+def report_files(
+    report: Report, model_url: str | None = None, *, card_examples: bool = False
+) -> dict[str, bytes]:
     """Return every file of a report: page, model card, record and charts.
 
     Nothing that looks like a token is in any of them. The card holds no absolute path either;
-    page and record keep those of the command, so that it can be run again. To publish page and
-    record too, pass `public_report(report)`.
+    page and record keep those of the command, so that it can be run again, and the test examples
+    that are shown. To publish page and record too, pass `public_report(report)`.
 
     Args:
         report: what the run gave.
         model_url: where the model is, or will be, on the Hub.
+        card_examples: show the test examples in the card too, where they are texts.
 
     Returns:
         Relative path with forward slashes -> content. "plots/NAME.png" are linked by the card.
@@ -32,7 +35,7 @@ def report_files(report: Report, model_url: str | None = None) -> dict[str, byte
     record = json.dumps(report.to_json(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     texts = {
         "report.html": html_page(report, charts, model_url),
-        "README.md": model_card(report, charts, model_url),
+        "README.md": model_card(report, charts, model_url, examples=card_examples),
         "report.json": record,
     }
     files = {name: text.encode("utf-8", errors="replace") for name, text in texts.items()}

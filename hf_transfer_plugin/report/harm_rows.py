@@ -2,16 +2,51 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from hf_transfer_plugin.records import Report
-from hf_transfer_plugin.report.evidence import ClassRow, class_rows, hidden_examples
+from hf_transfer_plugin.report.evidence import (
+    ClassRow,
+    HiddenExample,
+    class_rows,
+    hidden_examples,
+)
 from hf_transfer_plugin.report.names import one_line
 from hf_transfer_plugin.report.rows import Cells
 from hf_transfer_plugin.report.words import has_interval, margin_words, number, percent, points
 
-__all__ = ["class_cells", "harmed_classes", "hidden_cells", "hidden_sentence"]
+__all__ = [
+    "HIDDEN_CAPTION",
+    "ShownHidden",
+    "class_cells",
+    "harmed_classes",
+    "hidden_cells",
+    "hidden_sentence",
+    "shown_hidden",
+]
 
+HIDDEN_CAPTION = (
+    "Test examples that transfer loses, those of most seeds first, by their number in the test "
+    "split (from 0), with what most seeds answer."
+)
 _SHOWN_EXAMPLES = 10
+_KEPT_EXAMPLES = 20
 _SIGNS = {"harmed": "▼ harmed", "helped": "▲ helped"}
+
+
+@dataclass(frozen=True)
+class ShownHidden:
+    """A test example that transfer loses, as the page shows it.
+
+    Attributes:
+        example: its number and the answers.
+        text: its beginning; "" for an image.
+        picture: JPEG in base64; "" for a text.
+    """
+
+    example: HiddenExample
+    text: str
+    picture: str
 
 
 def class_cells(report: Report) -> Cells:
@@ -55,7 +90,9 @@ def _class_row(row: ClassRow) -> tuple[str, ...]:
         outcome = _SIGNS.get(row.judged.outcome, row.judged.outcome)
         interval = "–"
         if has_interval(row.judged):
-            interval = f"{points(row.judged.lower)} to {points(row.judged.upper)}"
+            # With two seeds a t-interval reaches far beyond what a difference of shares can be.
+            lower, upper = max(row.judged.lower, -1.0), min(row.judged.upper, 1.0)
+            interval = f"{points(lower)} to {points(upper)}"
     return (
         one_line(row.name),
         str(row.support),
@@ -95,13 +132,27 @@ def hidden_cells(report: Report) -> Cells | None:
     found = hidden_examples(report, _SHOWN_EXAMPLES)
     if not found:
         return None
-    return Cells(
-        "Test examples that transfer loses, those of most seeds first, by their number in the "
-        "test split (from 0), with what most seeds answer.",
-        ("Number", "Class", "Transfer says", f"{one_line(report.verdict.baseline)} says"),
-        [
-            (str(e.number), one_line(e.truth), one_line(e.transfer), one_line(e.control))
-            for e in found
-        ],
-        text_columns=(1, 2, 3),
+    head: tuple[str, ...] = (
+        "Number",
+        "Class",
+        "Transfer says",
+        f"{one_line(report.verdict.baseline)} says",
     )
+    rows: list[tuple[str, ...]] = [
+        (str(e.number), one_line(e.truth), one_line(e.transfer), one_line(e.control)) for e in found
+    ]
+    texts = {each.number: one_line(each.text) for each in report.examples if each.text}
+    if texts:
+        head = (*head, "Text")
+        rows = [(*row, texts.get(e.number, "")) for row, e in zip(rows, found, strict=True)]
+    return Cells(HIDDEN_CAPTION, head, rows, text_columns=tuple(range(1, len(head))))
+
+
+def shown_hidden(report: Report) -> list[ShownHidden]:
+    """Return the test examples that transfer loses and that the report shows, the worst first."""
+    shown = {each.number: each for each in report.examples}
+    return [
+        ShownHidden(each, one_line(shown[each.number].text), shown[each.number].picture)
+        for each in hidden_examples(report, _KEPT_EXAMPLES)
+        if each.number in shown
+    ]

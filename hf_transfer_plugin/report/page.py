@@ -11,7 +11,15 @@ from hf_transfer_plugin.records import Report
 from hf_transfer_plugin.report.adapter_words import adapter_sentences
 from hf_transfer_plugin.report.alarms import alarm_sentences
 from hf_transfer_plugin.report.canvas import Chart
-from hf_transfer_plugin.report.harm_rows import class_cells, hidden_cells, hidden_sentence
+from hf_transfer_plugin.report.cost_rows import cost_cells, energy_sentence
+from hf_transfer_plugin.report.drift_rows import drift_cells, drift_sentences
+from hf_transfer_plugin.report.harm_rows import (
+    HIDDEN_CAPTION,
+    class_cells,
+    hidden_cells,
+    hidden_sentence,
+    shown_hidden,
+)
 from hf_transfer_plugin.report.names import display_name, one_line
 from hf_transfer_plugin.report.public import redacted_report
 from hf_transfer_plugin.report.ranking_rows import ranking_cells
@@ -62,6 +70,24 @@ def _seed_words(count: int) -> str:
     return f"mean ± sd over {count} seeds" if count > 1 else "one seed"
 
 
+def _contents(report: Report) -> dict[str, str]:
+    """Return the name of each place in the page -> its heading."""
+    places = {
+        "evidence": "Evidence",
+        "hidden-harm": "Hidden harm",
+        "ranking": "Ranking",
+        "schedule": "Schedule",
+        "drift": "Drift",
+        "data": "Data",
+        "runs": "Every run",
+        "cost": "Cost",
+        "again": "Run it again",
+    }
+    lacking = {"drift"} if report.transfer.drift is None else set()
+    lacking |= {"cost"} if cost_cells(report) is None else set()
+    return {place: words for place, words in places.items() if place not in lacking}
+
+
 def html_page(report: Report, charts: Mapping[str, Chart], model_url: str | None = None) -> str:
     """Return the page.
 
@@ -81,6 +107,7 @@ def html_page(report: Report, charts: Mapping[str, Chart], model_url: str | None
         .get_template("page.html.j2")
         .render(
             title=one_line(report.title),
+            contents=_contents(report),
             task=report.task.replace("-", " "),
             data=display_name(report.data.path),
             created=report.created,
@@ -101,6 +128,9 @@ def html_page(report: Report, charts: Mapping[str, Chart], model_url: str | None
             basis=basis_words(verdict),
             hidden=hidden_sentence(report),
             hidden_table=hidden_cells(report),
+            hidden_caption=HIDDEN_CAPTION,
+            shown=shown_hidden(report),
+            baseline=one_line(verdict.baseline),
             alarms=alarm_sentences(report),
             rescue=rescue_sentence(report),
             rescue_table=rescue_cells(report),
@@ -109,6 +139,10 @@ def html_page(report: Report, charts: Mapping[str, Chart], model_url: str | None
             ranking=ranking_cells(report),
             data_table=data_cells(report),
             seeds=seed_cells(report),
+            drift=drift_sentences(report),
+            drift_table=drift_cells(report),
+            cost_table=cost_cells(report),
+            energy=energy_sentence(report),
             warnings=report.data.warnings,
             fingerprint=report.data.fingerprint,
             charts=charts,

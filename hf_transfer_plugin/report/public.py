@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from hf_transfer_plugin.records import Report
@@ -12,12 +13,13 @@ from hf_transfer_plugin.report.names import is_local
 __all__ = ["public_report", "redacted_report"]
 
 # Fields that hold a reference; elsewhere a path stands inside a sentence.
+_PICTURE = "picture"  # base64, in which a slash is no path
 _REFERENCES = ("checkpoint", "confidence_set", "path", "data")
 
 
 def _map_text(value: Any, change: Callable[[str, str], str], key: str = "") -> Any:
     if isinstance(value, str):
-        return change(value, key)
+        return value if key == _PICTURE else change(value, key)
     if isinstance(value, dict):
         return {name: _map_text(item, change, name) for name, item in value.items()}
     if isinstance(value, list | tuple):
@@ -30,12 +32,17 @@ def redacted_report(report: Report) -> Report:
     return Report.from_json(_map_text(report.to_json(), lambda text, _: redact(text)))
 
 
-def public_report(report: Report) -> Report:
-    """Return the redacted report without absolute local paths, fit for the Hub.
+def public_report(report: Report, *, examples: bool = False) -> Report:
+    """Return the redacted report without absolute local paths and rows of data, fit for the Hub.
 
     A checkpoint or data folder `/home/me/flowers` becomes `./flowers`, so it is still seen to be
     local; inside texts (command, explanation, environment, warnings) only its last name stays.
+
+    Args:
+        report: what the run gave.
+        examples: keep the test examples that it shows: rows of the data.
     """
+    report = report if examples else replace(report, examples=())
     data = redacted_report(report).to_json()
     known = sorted(_local_references(data), key=len, reverse=True)
 

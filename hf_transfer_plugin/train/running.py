@@ -157,6 +157,8 @@ def _train_seeds(
             grid = dict(done.grid) if done else {}
             trained = attempt(plan, seed, done.seeds[0].learning_rate if done else None)
         done = _extended(plan, data, done, trained, grid)
+        if done.best_seed == seed and places.model_dir is not None:
+            done = replace(done, drift=trained.drift())
         places.keep(trained, best=done.best_seed == seed)
         _store(done, places.results)
         role = "test" if places.test else "validation"
@@ -209,6 +211,7 @@ def _extended(
         transitions=done.transitions if done and not is_best else trained.transitions,
         adapter_bytes=trained.adapter_bytes,
         model_type=trained.model_type,
+        drift=done.drift if done and not is_best else None,
     )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import PrinterCallback, Trainer, set_seed
+from transformers import PreTrainedModel, PrinterCallback, Trainer, set_seed
 
 from hf_transfer_plugin.adapt.average_checks import check_average
 from hf_transfer_plugin.adapt.schedules import FreezingSchedule
@@ -25,7 +25,7 @@ from hf_transfer_plugin.checkpoints import Checkpoint, without_bars
 from hf_transfer_plugin.data import DomainPairs, DomainPairsCollator, Prepared, TargetData
 from hf_transfer_plugin.data import prepare as prepare_data
 from hf_transfer_plugin.processes import of_first, wait_for_all
-from hf_transfer_plugin.records import Plan, SeedResult, Transition
+from hf_transfer_plugin.records import Drift, Plan, SeedResult, Transition
 from hf_transfer_plugin.terminal import progress
 from hf_transfer_plugin.train.adapting import (
     adapted,
@@ -43,7 +43,9 @@ from hf_transfer_plugin.train.averaging import (
     moving_average,
     soup_members,
 )
+from hf_transfer_plugin.train.drift import measure_drift
 from hf_transfer_plugin.train.label_free_choice import KeepChosen
+from hf_transfer_plugin.train.metering import Meter, MeterCallback
 from hf_transfer_plugin.train.reached import curve_of, metrics_of, plain_metrics, seed_result
 from hf_transfer_plugin.train.watching import watching
 
@@ -61,6 +63,7 @@ class Trained:
         groups: layer groups that can train, input to head.
         transitions: when which of them trained.
         save: writes model and processor into a folder.
+        drift: compares the model with its checkpoint; None for random weights.
         save_start: the same with the weights of the first step of the last phase, if kept.
         adapter_bytes: size of adapter and head; 0 without adapter.
         model_type: architecture, as the configuration names it.
@@ -72,6 +75,7 @@ class Trained:
     groups: tuple[str, ...]
     transitions: tuple[Transition, ...]
     save: Callable[[Path], None]
+    drift: Callable[[], Drift | None]
     save_start: Callable[[Path], None] | None = None
     adapter_bytes: int = 0
     model_type: str = ""
@@ -126,7 +130,7 @@ def train_once(
         against: what the watch holds the run against.
     """
     start = time.perf_counter()
-    setting = _Setting(data, checkpoint, prepared)
+    setting = _Setting(plan, data, checkpoint, prepared, Meter())
     needs_start = plan.average is not None and plan.average.kind.needs_start
     fitted = _fit(plan, seed, learning_rate, setting, keep_start or needs_start, against)
     trainer = fitted.trainer
@@ -143,6 +147,7 @@ def train_once(
     result = seed_result(
         plan, seed, trainer, prepared, validation, curve, fitted.alarms, weights, kept, start
     )
+    result = replace(result, cost=setting.meter.cost())
     fitted.close()
 
     def save(folder: Path, weights: dict[str, torch.Tensor] | None = None) -> None:
@@ -158,6 +163,7 @@ def train_once(
         groups=fitted.freezing.group_names,
         transitions=tuple(fitted.freezing.transitions),
         save=save,
+        drift=partial(measure_drift, plan, trainer.args, model, setting.network, prepared),
         save_start=partial(save, weights=fitted.start) if keep_start else None,
         adapter_bytes=size,
         model_type=model.config.model_type,
@@ -168,9 +174,21 @@ def train_once(
 class _Setting:
     """What all trainings of a plan have in common."""
 
+    plan: Plan
     data: TargetData
     checkpoint: Checkpoint
     prepared: Prepared
+    meter: Meter
+
+    def network(self) -> PreTrainedModel:
+        """Return the checkpoint with a head for the classes, drawn with the seed that is set."""
+        return self.checkpoint.classifier(
+            self.plan.task,
+            self.data.class_names,
+            weights=self.plan.weights,
+            image_size=self.plan.data.image_size,
+            pad_token_id=getattr(self.prepared.processor, "pad_token_id", None),
+        )
 
 
 def _fit(
@@ -183,15 +201,9 @@ def _fit(
     order: int | None = None,
 ) -> Fitted:
     """Train a model; `order` decides rows and dropout in place of the seed, never the head."""
-    checkpoint, prepared = setting.checkpoint, setting.prepared
+    prepared = setting.prepared
     set_seed(seed)
-    model = checkpoint.classifier(
-        plan.task,
-        setting.data.class_names,
-        weights=plan.weights,
-        image_size=plan.data.image_size,
-        pad_token_id=getattr(prepared.processor, "pad_token_id", None),
-    )
+    model = setting.network()
     reads_weights = plan.adapter is not None and plan.adapter.kind.reads_weights
     if plan.task == "image-classification" and not reads_weights:
         model.to(memory_format=torch.channels_last)  # type: ignore[call-arg]
@@ -215,6 +227,7 @@ def _fit(
             compute_metrics=metrics_of(plan),
             callbacks=[
                 freezing,
+                MeterCallback(setting.meter),
                 *watch,
                 *([last_phase] if last_phase else []),
                 *([moving] if moving else []),

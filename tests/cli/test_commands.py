@@ -115,6 +115,7 @@ def test_run_then_everything_from_its_folder(
     code, out, err = command("report", "moved")
     assert code == 0, err
     assert "card    moved/README.md" in out and (moved / "README.md").is_file()
+    assert "hf-tl run config.yaml seeds=2" in (moved / "README.md").read_text()
     assert _contents(moved / "results") == results
 
 

@@ -131,7 +131,8 @@ def test_the_image_recipe(
     said = _here(recipe, monkeypatch, capsys, "batch_size=4", "run_folder=pictures-run")
     for part in ("world size: 1", "best checkpoint: ./resnet", "3 optimizer steps", "majority: "):
         assert part in said, said
-    assert (tmp_path / "pictures-run" / "README.md").is_file()
+    card = (tmp_path / "pictures-run" / "README.md").read_text()
+    assert "image_classification.py --config config.yaml batch_size=4" in card
 
 
 EVERY = sorted((ROOT / "recipes" / "configs").rglob("*.yaml"))

@@ -12,12 +12,15 @@ from hf_transfer_plugin.records import (
     CurvePoint,
     DataSpec,
     DataSummary,
+    Drift,
     Phase,
     Plan,
     Ranking,
     Report,
+    RunCost,
     RunResult,
     SeedResult,
+    ShownExample,
     Transition,
     Verdict,
 )
@@ -36,6 +39,7 @@ TRANSITIONS = (
     Transition(72, 1, dict.fromkeys(GROUPS[5:], 0.5)),
     Transition(144, 2, dict.fromkeys(GROUPS, 0.1)),
 )
+DRIFT = Drift({name: 0.01 * index for index, name in enumerate(GROUPS[:-1])}, 0.045, 0.87, 96)
 
 
 def labels(classes: int = len(CLASSES)) -> tuple[int, ...]:
@@ -70,6 +74,7 @@ def seed_result(
         predictions=tuple(int(i) for i in predicted),
         confidences=tuple(0.9 for _ in truth),
         wall_seconds=30.0 + seed if trained else 0.4,
+        cost=RunCost(240, 80, threads=2, peak_memory=1_500_000_000) if trained else None,
     )
 
 
@@ -103,6 +108,7 @@ def result(
         best_seed=3,
         groups=GROUPS if trained else (),
         transitions=TRANSITIONS if trained else (),
+        drift=DRIFT if name == "transfer" else None,
     )
 
 
@@ -204,7 +210,13 @@ def report(
         command="hf-tl run --data sample:docstrings --checkpoint sample:minilm --seeds 5",
         created="2025-11-30T12:00:00Z",
         licenses={"checkpoint": "apache-2.0", "data": "cc-by-4.0"},
+        examples=shown(judged, "What is the population of the largest island of Asia?"),
     )
+
+
+def shown(judged: Verdict, text: str) -> tuple[ShownExample, ...]:
+    assert judged.hidden is not None
+    return tuple(ShownExample(number, text) for number in judged.hidden.lost_examples[:10])
 
 
 TOKEN = "hf_" + "A1b2C3d4E5" * 3
@@ -230,6 +242,7 @@ def hostile() -> Report:
         environment={"python": "/home/someone/.venv/bin/python", "HF_TOKEN": TOKEN},
         command=f"HF_TOKEN={TOKEN} hf-tl run --data '/home/someone/private data' ```\n# {SCRIPT}",
         licenses={},
+        examples=shown(made.verdict, f"{SCRIPT} ![x](https://evil.example/x.png) {'long' * 60}"),
     )
 
 
@@ -256,4 +269,5 @@ def without_intervals() -> Report:
         results=(replace(one[0], plan=plan), *one[1:]),
         verdict=verdict,
         ranking=replace(made.ranking, candidates=(), baselines=(), findings=()),
+        examples=(),
     )

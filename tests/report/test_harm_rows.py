@@ -65,7 +65,8 @@ def test_lost_examples_are_shown_with_both_answers(harmed: Report) -> None:
     cells, hidden = hidden_cells(harmed), harmed.verdict.hidden
     assert cells is not None and hidden is not None and len(hidden.lost_examples) == 20
     assert [row[0] for row in cells.rows] == [str(each) for each in hidden.lost_examples[:10]]
-    for number, truth, ours, theirs in cells.rows:
+    for number, truth, ours, theirs, text in cells.rows:
+        assert text.startswith("What is the population")
         assert truth == theirs != ours
         assert truth == samples.CLASSES[harmed.transfer.labels[int(number)]]
 
@@ -74,7 +75,7 @@ def test_page_and_card_say_so(harmed: Report) -> None:
     charts = draw_charts(harmed)
     page, card = html_page(harmed, charts), model_card(harmed, charts)
     first = str(hidden_cells(harmed).rows[0][0])  # type: ignore[union-attr]
-    assert f'<th scope="row" class="words">{first}</th>' in page
+    assert f"<dt>Number</dt><dd>{first}</dd>" in page
     assert "## Harm behind the mean" in card and f"\n| {first} | " in card
     for text in (page, card):
         assert "more seeds of that control" in text and "▼ harmed" in text

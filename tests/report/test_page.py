@@ -105,7 +105,7 @@ def test_first_screen_answers_what_when_how_in_order(page: Page, report: Report)
         "From the first step until 30% of training (probe): the head, at the full learning rate.",
         "In the last phase 100.0% of the weights train",
         "Peak learning rate 5e-05",
-        "Evidence",
+        "Evidence Transfer and every control",
     ]
     places = [page.text.find(part) for part in parts]
     assert -1 not in places, parts[places.index(-1)]
@@ -120,7 +120,25 @@ def test_evidence_holds_every_figure(page: Page, report: Report) -> None:
     assert "3.5 M weights 15.6%" in page.text
     assert report.command in page.text
     assert "2 cores" in page.text
-    assert len(page.all("table")) == 6
+    assert len(page.all("table")) == 7
+
+
+def test_lost_examples_are_shown_and_stay_text(
+    page: Page, report: Report, hostile_page: Page, hostile: Report
+) -> None:
+    assert page.text.count("What is the population of the largest") == len(report.examples) > 0
+    evil = f"{samples.SCRIPT} ![x](https://evil.example/x.png)"
+    assert hostile_page.text.count(evil) == len(hostile.examples) > 0
+
+
+def test_drift_and_cost_are_told(page: Page) -> None:
+    assert (
+        "have moved by 4.5% of their pretrained size (L2 norm), most of all neck: 7.0%" in page.text
+    )
+    assert "a similarity of 0.87 with the pretrained ones, on 96 validation examples" in page.text
+    # 160 seconds of 2 threads at 12 W and 1.5 GB at 0.3725 W.
+    assert "transfer 160.0 1,200 1,600 1.50 1.09" in page.text
+    assert "Energy is an estimate, not a measurement" in page.text
 
 
 def test_harm_is_marked_in_the_tables(charts: dict[str, Chart]) -> None:
@@ -143,7 +161,7 @@ def test_only_a_web_address_becomes_a_link(
     url: str | None, report: Report, charts: dict[str, Chart]
 ) -> None:
     page = Page(html_page(report, charts, url))
-    assert [link["href"] for link in page.all("a")] == ["#answers"]
+    assert all((link["href"] or "").startswith("#") for link in page.all("a"))
 
 
 def test_page_without_intervals_says_so(charts: dict[str, Chart]) -> None:

@@ -1,6 +1,7 @@
 """Distances between two domains whose distance is known, and similarity of two tables."""
 
 import warnings
+from itertools import permutations
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from hf_transfer_plugin.select.distances import (
     proxy_a_distance,
     transfer_bound,
 )
+from hf_transfer_plugin.select.kernel_alignment import debiased_cka
 from tests.select.planted import rotation
 
 RNG = np.random.default_rng(0)
@@ -173,3 +175,31 @@ def test_the_bound_is_the_sum_of_its_parts():
     assert transfer_bound(0.1, 1.0) == TransferBound(source_error=0.1, half_distance=0.5)
     assert transfer_bound(0.1, 1.0).total == pytest.approx(0.6)
     assert transfer_bound(0.0, 0.0).total == 0.0
+
+
+def test_debiased_cka_is_fair_to_few_examples():
+    few, other = (np.random.default_rng(seed).normal(size=(24, 300)) for seed in (1, 2))
+    assert linear_cka(few, other) > 0.8
+    assert abs(debiased_cka(few, other)) < 0.1
+    turned, _ = np.linalg.qr(np.random.default_rng(3).normal(size=(300, 300)))
+    assert debiased_cka(1e-30 * few @ turned + 5e-30, few) == pytest.approx(1.0)
+    assert np.isnan(debiased_cka(few, np.ones((24, 2))))
+    with pytest.raises(DataError, match="at least 4"):
+        debiased_cka(few[:3], other[:3])
+
+
+def test_debiased_cka_against_its_sum_over_quadruples():
+    one, other = (np.random.default_rng(seed).normal(size=(7, 3)) for seed in (4, 5))
+
+    def dependence(first: np.ndarray, second: np.ndarray) -> float:
+        k, m = first @ first.T, second @ second.T
+        terms = [
+            k[i, j] * m[i, j] + k[i, j] * m[q, r] - 2.0 * k[i, j] * m[i, q]
+            for i, j, q, r in permutations(range(7), 4)
+        ]
+        return float(np.mean(terms))
+
+    own = dependence(one, one) * dependence(other, other)
+    assert own > 0
+    direct = dependence(one, other) / np.sqrt(own)
+    assert debiased_cka(one, other) == pytest.approx(direct, abs=1e-10)

@@ -54,7 +54,7 @@ class Played:
             (folder / "config.json").write_text(json.dumps({"seed": seed, "rate": used}))
 
         history = (Transition(0, 0, {"head": used}), Transition(seed + 1, 1, {"body": 0.5}))
-        return Trained(result, 1, 2, ("body", "head"), history, save)
+        return Trained(result, 1, 2, ("body", "head"), history, save, lambda: None)
 
 
 @pytest.fixture

@@ -1,0 +1,53 @@
+"""Write the model card of a finished run into model_cards/, with its record and plots.
+
+    python recipes/model_cards.py runs/docstrings runs/digits
+
+No row of the data and no absolute path is in them. A folder of model_cards/ itself is drawn anew
+from its report.json, which is what a change of the card's words asks for:
+
+    python recipes/model_cards.py model_cards/*
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from hf_transfer_plugin import Report, public_report, report_files, session
+
+CARDS = Path(__file__).parents[1] / "model_cards"
+
+
+def write_card(run_folder: Path, cards: Path) -> Path:
+    """Write README.md, report.json and plots/ of a run into a folder named like it.
+
+    Args:
+        run_folder: holds report.json.
+        cards: holds the folders of cards.
+
+    Returns:
+        The folder that was written.
+    """
+    report = public_report(Report.load(run_folder / Report.file_name))
+    folder = cards / run_folder.resolve().name
+    for name, content in report_files(report).items():
+        if name != "report.html":
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+    return folder
+
+
+def main() -> None:
+    """Write a card for each folder that is named."""
+    parser = argparse.ArgumentParser(description="Model cards of finished runs")
+    parser.add_argument("run_folder", nargs="+", type=Path, help="such as runs/docstrings")
+    parser.add_argument("--into", type=Path, default=CARDS, help="model_cards/ without it")
+    arguments = parser.parse_args()
+    for run_folder in arguments.run_folder:
+        print(write_card(run_folder, arguments.into), flush=True)
+
+
+if __name__ == "__main__":
+    with session():
+        main()
