@@ -260,7 +260,7 @@ def test_every_command_named_exists() -> None:
     named = set(re.findall(r"`hf-tl ([\w-]+)", README))
     known = {command.name for command in app.registered_commands}
     assert named <= known
-    assert len(named) == 13
+    assert len(named) == 15
 
 
 @pytest.mark.parametrize("target", ["demo", "test"])

@@ -70,7 +70,7 @@ def _plan(place: Path, target: str = "target", **changed: Any) -> Plan:
 
 def _bytes(result: RunResult) -> str:
     """Return all of a result but the clock and the name of the folder."""
-    seeds = tuple(replace(seed, wall_seconds=0.0) for seed in result.seeds)
+    seeds = tuple(replace(seed, wall_seconds=0.0, cost=None) for seed in result.seeds)
     return str(replace(result, plan=replace(result.plan, data=DataSpec("")), seeds=seeds).to_json())
 
 
