@@ -51,6 +51,7 @@ with without_bars(), tempfile.TemporaryDirectory() as _folder:
 
 def start_server() -> None:
     """Start the process that children are forked from, with everything imported."""
+    stop_server()  # one that other tests started has imported other things
     forked = multiprocessing.get_context("forkserver")
     forked.set_forkserver_preload([__name__, "pytest"])
     with pytest.MonkeyPatch.context() as patch:

@@ -42,7 +42,9 @@ def test_killed_at_random_moments(tmp_path: Path, caplog: pytest.LogCaptureFixtu
     whole.join()
     chance, kills, partly, before = random.Random(0), 0, 0, 0
     folder = tmp_path / "cache"
-    for _ in range(12):
+    for _ in range(60):  # on a busy machine many come too late
+        if kills >= 6 and partly:
+            break
         process, told = start(folder)
         _, began, _ = told.recv()
         time.sleep(max(0.0, began + chance.random() * 0.5 * seconds - time.monotonic()))
