@@ -35,7 +35,7 @@ class Place:
         return self.dataset == "oxford_pets37_subset"
 
 
-# The options of contrastive tuning were chosen on trec6, sst2_sentences and subj.
+# The options of contrastive tuning were chosen on trec6 and sst2_sentences.
 PLACES = (
     Place("cr", 8, 5),
     Place("tweet_emotion", 8, 5),
