@@ -43,7 +43,8 @@ def measure_drift(
 
     None for random weights, and for weights that are dealt out among processes.
 
-    The features are those of up to 96 validation examples, spread evenly over the split.
+    The features are those of up to 96 validation examples, spread evenly over the split; where
+    weights are chosen without labels of the target, validation holds rows of both domains.
 
     Args:
         plan: what was trained.
@@ -92,8 +93,13 @@ def _distances(model: nn.Module, first: nn.Module) -> tuple[dict[str, float], fl
     return found, math.sqrt(moved_all / size_all) if size_all else None
 
 
+def _held_out(prepared: Prepared) -> Any:
+    """Return the rows that choose, which in plans of two domains are of both."""
+    return prepared.splits["choice" if "choice" in prepared.splits else "validation"]
+
+
 def _rows(prepared: Prepared) -> list[int]:
-    count = len(prepared.splits["validation"])
+    count = len(_held_out(prepared))
     taken = min(count, _EXAMPLES)
     return [index * count // taken for index in range(taken)]
 
@@ -120,7 +126,7 @@ def _features(model: nn.Module, prepared: Prepared, rows: list[int]) -> torch.Te
     was_training, device = model.training, next(model.parameters()).device
     model.eval()
     try:
-        split = prepared.splits["validation"]
+        split = _held_out(prepared)
         for start in range(0, len(rows), _BATCH):
             batch = prepared.collate([split[index] for index in rows[start : start + _BATCH]])
             mask[0] = batch.get("attention_mask")

@@ -47,7 +47,8 @@ def _timeless(value: Any) -> Any:
     if isinstance(value, Rescue | RunResult):
         value = value.to_json()
     if isinstance(value, dict):
-        return {k: _timeless(each) for k, each in value.items() if "seconds" not in k}
+        timed = ("seconds", "cost")
+        return {k: _timeless(v) for k, v in value.items() if not any(t in k for t in timed)}
     return [_timeless(each) for each in value] if isinstance(value, list | tuple) else value
 
 
