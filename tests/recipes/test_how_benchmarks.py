@@ -153,11 +153,19 @@ def test_the_words_of_the_tables_are_those_of_paired_verdicts(
     )
 
 
-@pytest.mark.parametrize("name", ["adapters", "adapters_few_rows", "objectives"])
+@pytest.mark.parametrize(
+    ("name", "script"),
+    [
+        ("adapters", "adapters.py"),
+        ("adapters_few_rows", "adapters.py"),
+        ("objectives", "objectives.py"),
+        ("domains", "domains.py"),
+        ("few_shot", "few_shot.py"),
+    ],
+)
 def test_the_tables_on_the_page_are_those_of_the_results(
-    name: str, run_script: Callable[..., str]
+    name: str, script: str, run_script: Callable[..., str]
 ) -> None:
     results = BENCHMARKS / "results" / name
-    script = f"{name.partition('_')[0]}.py"
     printed = run_script(script, "--table", "--out", f"{results}.jsonl")
     assert printed.strip() in Path(f"{results}.md").read_text(encoding="utf-8")
