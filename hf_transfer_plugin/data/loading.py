@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ from hf_transfer_plugin.records import DataSpec, DataSummary, Task
 if TYPE_CHECKING:
     from datasets import DatasetDict
 
-__all__ = ["TargetData", "load_data", "require_inputs", "require_rows"]
+__all__ = ["TargetData", "labelled_splits", "load_data", "require_inputs", "require_rows"]
 
 
 @dataclass(frozen=True)
@@ -74,13 +74,7 @@ def load_data(spec: DataSpec, task: Task) -> TargetData:
     chosen = choose_rows(spec, classes)
     labels = {role: [classes[chosen[role][0]][row] for row in chosen[role][1]] for role in ROLES}
     warnings = check_classes(labels, names)
-    splits = DatasetDict()
-    for role in ROLES:
-        source, rows = chosen[role]
-        kept = raw[source].select(rows).select_columns(list(inputs))
-        if task == "image-classification":
-            kept = as_images(kept, inputs[0])
-        splits[role] = kept.add_column("label", labels[role])
+    splits = labelled_splits(raw, chosen, labels, inputs, task)
     fingerprint, more = check_rows(splits, task, inputs, labels)
     summary = DataSummary(
         path=spec.path,
@@ -90,6 +84,34 @@ def load_data(spec: DataSpec, task: Task) -> TargetData:
         warnings=warnings + more,
     )
     return TargetData(task, spec, splits, inputs, summary)
+
+
+def labelled_splits(
+    raw: DatasetDict,
+    chosen: Mapping[str, tuple[str, Sequence[int]]],
+    labels: Mapping[str, list[int]],
+    inputs: Sequence[str],
+    task: Task,
+) -> DatasetDict:
+    """Return each role's rows, with its inputs and a class index (column "label").
+
+    Args:
+        raw: what was read.
+        chosen: role -> split in `raw`, and rows of it.
+        labels: role -> the class index of each of its rows.
+        inputs: columns that are kept.
+        task: of images, all are brought into one form.
+    """
+    from datasets import DatasetDict
+
+    splits = DatasetDict()
+    for role in ROLES:
+        source, rows = chosen[role]
+        kept = raw[source].select(rows).select_columns(list(inputs))
+        if task == "image-classification":
+            kept = as_images(kept, inputs[0])
+        splits[role] = kept.add_column("label", labels[role])
+    return splits
 
 
 def require_inputs(inputs: Sequence[str], label: str) -> None:

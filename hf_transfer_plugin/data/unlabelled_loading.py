@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING
 
 from hf_transfer_plugin.data.checks import check_rows, untested
 from hf_transfer_plugin.data.columns import (
-    as_images,
     class_indices,
     input_columns,
     label_column,
 )
 from hf_transfer_plugin.data.domain_pairs import UNLABELLED
-from hf_transfer_plugin.data.loading import TargetData, require_inputs, require_rows
+from hf_transfer_plugin.data.loading import (
+    TargetData,
+    labelled_splits,
+    require_inputs,
+    require_rows,
+)
 from hf_transfer_plugin.data.reading import read_splits
 from hf_transfer_plugin.data.splitting import ROLES, choose_unlabelled_rows, require_splits
 from hf_transfer_plugin.errors import DataError
@@ -63,13 +67,7 @@ def load_unlabelled(spec: DataSpec, task: Task, known_classes: Sequence[str] = (
     chosen = choose_unlabelled_rows(spec, sizes, answers)
     labels = {role: [UNLABELLED] * len(rows) for role, (_, rows) in chosen.items()}
     labels["test"] = [answers[row] for row in chosen["test"][1]]
-    splits = DatasetDict()
-    for role in ROLES:
-        split, rows = chosen[role]
-        kept = raw[split].select(rows).select_columns(list(inputs))
-        if task == "image-classification":
-            kept = as_images(kept, inputs[0])
-        splits[role] = kept.add_column("label", labels[role])
+    splits = labelled_splits(raw, chosen, labels, inputs, task)
     fingerprint, warnings = check_rows(splits, task, inputs, labels)
     counts = {"test": tuple(map(labels["test"].count, range(len(names))))}
     warnings += untested(names, set(range(len(names))) - set(labels["test"]))

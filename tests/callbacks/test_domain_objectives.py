@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -33,7 +32,7 @@ from hf_transfer_plugin import (
 from hf_transfer_plugin.adapt.objectives import term_of
 from hf_transfer_plugin.errors import ConfigError
 from hf_transfer_plugin.objective_kinds import OBJECTIVES
-from tests.callbacks.objective_cases import STRONG, build, quick_collections, run, save_sources
+from tests.callbacks.objective_cases import STRONG, build, run
 from tests.callbacks.prefix_cases import Images, texts
 from tests.callbacks.prefix_cases import build as build_prefix
 from tests.callbacks.tiny import changed, tensors
@@ -43,17 +42,7 @@ LEARNING = [name for name, kind in OBJECTIVES.items() if kind.learns]
 KEY = "hf_transfer_plugin_objective"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quick() -> Iterator[None]:
-    with quick_collections():
-        yield
-
-
-@pytest.fixture(scope="module")
-def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("sources")
-    save_sources(folder)
-    return folder
+pytestmark = pytest.mark.usefixtures("quick")
 
 
 def _carried(checkpoint: Path) -> dict[str, torch.Tensor]:

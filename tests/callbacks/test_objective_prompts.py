@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from hf_transfer_plugin.adapt.objectives import term_of
 from hf_transfer_plugin.adapt.objectives.loss_term import Read
 from hf_transfer_plugin.callbacks.objective_reading import PassReader
 from hf_transfer_plugin.callbacks.objective_source import Source
-from tests.callbacks.objective_cases import STRONG, quick_collections, run
+from tests.callbacks.objective_cases import STRONG, run
 from tests.callbacks.tiny import bert_config, tensors
 
 KINDS = ("prefix_tuning", "prompt_tuning")
@@ -23,10 +22,7 @@ READS: Any = frozenset({"layers", "features"})
 LENGTH, REAL = 6, 4
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quick() -> Iterator[None]:
-    with quick_collections():
-        yield
+pytestmark = pytest.mark.usefixtures("quick")
 
 
 def _network(kind: Any) -> Any:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import logging
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +33,7 @@ from tests.callbacks.objective_cases import (
     fitting,
     hooks_of,
     pair,
-    quick_collections,
     run,
-    save_sources,
 )
 from tests.callbacks.tiny import changed, examples, tensors, trainer
 
@@ -76,17 +73,7 @@ def _passed(model: nn.Module, batch: dict[str, torch.Tensor]) -> Any:
     return model.train()(**batch)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quick() -> Iterator[None]:
-    with quick_collections():
-        yield
-
-
-@pytest.fixture(scope="module")
-def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("sources")
-    save_sources(folder)
-    return folder
+pytestmark = pytest.mark.usefixtures("quick")
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from hf_transfer_plugin.adapt.objectives import RDrop
 from hf_transfer_plugin.adapt.objectives.r_drop import symmetric_divergence
 from hf_transfer_plugin.callbacks.objective_checks import check_objective
 from hf_transfer_plugin.errors import ConfigError
-from tests.callbacks.objective_cases import build, quick_collections, run, save_sources
+from tests.callbacks.objective_cases import build, run
 from tests.callbacks.tiny import changed, efficientnet, examples, tensors
 
 ALPHA, PASSES, ROWS = 3.0, 2, 4
@@ -27,17 +26,7 @@ class _Seeds(TrainerCallback):
         torch.manual_seed(7)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quick() -> Iterator[None]:
-    with quick_collections():
-        yield
-
-
-@pytest.fixture(scope="module")
-def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("sources")
-    save_sources(folder)
-    return folder
+pytestmark = pytest.mark.usefixtures("quick")
 
 
 def _by_hand(network: nn.Module) -> dict[str, torch.Tensor]:

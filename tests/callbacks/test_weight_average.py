@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ from transformers import TrainerCallback
 from hf_transfer_plugin import FreezingCallback, FreezingSchedule, WeightAverageCallback
 from hf_transfer_plugin.callbacks.base_weights import copy_into
 from hf_transfer_plugin.errors import ConfigError
-from tests.callbacks.objective_cases import quick_collections
 from tests.callbacks.tiny import MODELS, bert, changed, tensors, trainer
 
 DECAY = 0.6  # reached within the run: the warm-up ends at step 4
@@ -46,10 +44,7 @@ def _train(
     run.train(resume_from_checkpoint=str(resume) if resume else None)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quick() -> Iterator[None]:
-    with quick_collections():
-        yield
+pytestmark = pytest.mark.usefixtures("quick")
 
 
 @pytest.mark.parametrize("kind", MODELS)

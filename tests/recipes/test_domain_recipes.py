@@ -49,7 +49,7 @@ def test_the_benchmark_trains_what_is_missing(
 
     from domain_comparison import places
 
-    monkeypatch.setattr(places, "_CHECKPOINTS", {"text": str(text_checkpoint(tmp_path / "bert"))})
+    monkeypatch.setattr(places, "CHECKPOINTS", {"text": str(text_checkpoint(tmp_path / "bert"))})
     tiny = replace(
         places.GROUPS["blitzer_amazon"], pairs=(("books", "dvd"),), batch=8, rates=(1e-3, 1e-2)
     )

@@ -34,7 +34,7 @@ def test_adapters_on_few_texts(
     from how_comparison import costs, places, ways
 
     checkpoints = {"text": str(text_checkpoint(tmp_path / "bert"))}
-    monkeypatch.setattr(places, "_CHECKPOINTS", checkpoints)
+    monkeypatch.setattr(places, "CHECKPOINTS", checkpoints)
     monkeypatch.setattr(ways, "_OF_NETWORK", {"text": (1e-3, 1e-4)})
     monkeypatch.setattr(ways, "_OF_ADAPTER", {"text": (1e-3,)})
     monkeypatch.setattr(costs, "_REPEATS", 1)

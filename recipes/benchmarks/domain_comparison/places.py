@@ -6,13 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import permutations
 
-from tuning.source import KINDS
+from tuning.source import CHECKPOINTS, KINDS
 
 from hf_transfer_plugin.records import DataSpec, Task
 
 __all__ = ["GROUPS", "Group", "Place", "places_of"]
-
-_CHECKPOINTS = {"text": "sample:minilm", "images": "sample:efficientnet-lite0"}
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,7 @@ class Group:
     @property
     def checkpoint(self) -> str:
         """Return the network that is transferred."""
-        return _CHECKPOINTS[self.kind]
+        return CHECKPOINTS[self.kind]
 
 
 _PHOTO = tuple(("photo", target) for target in ("art_painting", "cartoon", "sketch"))

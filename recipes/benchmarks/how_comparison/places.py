@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tuning.source import KINDS
+from tuning.source import CHECKPOINTS, KINDS
 
 from hf_transfer_plugin.records import DataSpec, Task
 
 __all__ = ["TARGETS", "Place", "Target", "places_of"]
-
-_CHECKPOINTS = {"text": "sample:minilm", "images": "sample:efficientnet-lite0"}
 
 
 @dataclass(frozen=True)
@@ -36,7 +34,7 @@ class Target:
     @property
     def checkpoint(self) -> str:
         """Return the network that is transferred to it."""
-        return _CHECKPOINTS[self.kind]
+        return CHECKPOINTS[self.kind]
 
 
 TARGETS = {

@@ -7,10 +7,12 @@ from typing import Literal
 
 from hf_transfer_plugin.records import Task
 
-__all__ = ["KINDS", "Source"]
+__all__ = ["CHECKPOINTS", "KINDS", "Source"]
 
 #: Kind of data -> task.
 KINDS: dict[str, Task] = {"text": "text-classification", "images": "image-classification"}
+#: Kind of data -> packaged network.
+CHECKPOINTS = {"text": "sample:minilm", "images": "sample:efficientnet-lite0"}
 
 
 @dataclass(frozen=True)
