@@ -74,6 +74,9 @@ class RunConfig(Record):
             "importance", "entropy" or "density" (see `domain_kinds.CHOICES`). With labels: source
             it is "importance" unless said otherwise; with labels: both the target's validation
             rows choose unless it is given.
+        adapt_batch_norm: after training, estimate the statistics of batch norms on the target's
+            rows of train, without their labels (AdaBN); with labels: source or both, of a network
+            that has such norms.
         control_learning_rates: grid for the controls that train a network.
         looks: increasing numbers of paired seeds at which comparisons are looked at, and stopped
             when settled or futile, such as [3, 5, 10]. Empty: all seeds, then one verdict.
@@ -122,6 +125,7 @@ class RunConfig(Record):
     source_data: DataSpec | None = None
     labels: Labels = "target"
     choose_by: ChooseBy | None = None
+    adapt_batch_norm: bool = False
     control_learning_rates: tuple[float, ...] = ()
     looks: tuple[int, ...] = ()
     control_budget_minutes: float | None = None
@@ -172,6 +176,7 @@ class RunConfig(Record):
             source=self.source_data,
             labels=self.labels,
             choose_by=self.label_free_choice,
+            adapt_batch_norm=self.adapt_batch_norm,
             trust_remote_code=self.trust_remote_code,
             prefix_cache=self.prefix_cache,
             watch=self.watch,

@@ -31,6 +31,7 @@ def check_domains(config: RunConfig) -> None:
             + readers[0].removeprefix("the "),
         )
     _check_labels(config)
+    _check_norms(config)
     if source is None:
         return
     if not readers:
@@ -82,6 +83,25 @@ def _check_labels(config: RunConfig) -> None:
         )
     if config.training.get("load_best_model_at_end"):
         _refuse_best_model(f"choose_by: {config.choose_by}")
+
+
+def _check_norms(config: RunConfig) -> None:
+    """Check that adapted batch norms have rows to be adapted to, and are stored."""
+    if not config.adapt_batch_norm:
+        return
+    if config.labels == "target":
+        raise ConfigError(
+            arrived="adapt_batch_norm: true with labels: target",
+            expected="labels: source, or labels: both: the norms move from the source's rows to "
+            "those of the target",
+            action="remove adapt_batch_norm, or give labels and source_data",
+        )
+    if config.adapter is not None and not config.adapter.is_merged:
+        raise ConfigError(
+            arrived=f"adapt_batch_norm: true with the adapter {config.adapter.name}, stored alone",
+            expected="keep: merged: the norms belong to the network, which a stored adapter lacks",
+            action=f"write adapter: {{name: {config.adapter.name}, keep: merged}}",
+        )
 
 
 def _refuse_best_model(what: str) -> None:

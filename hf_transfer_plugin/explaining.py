@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from hf_transfer_plugin.adapt.adapter_checks import check_adapter
 from hf_transfer_plugin.adapt.average_checks import check_average
+from hf_transfer_plugin.adapt.batch_norm import norms_to_adapt
 from hf_transfer_plugin.adapt.objective_checks import check_objective_of_plan
 from hf_transfer_plugin.adapt.schedule_state import ScheduleState
 from hf_transfer_plugin.adapt.schedules import FreezingSchedule
@@ -95,6 +96,7 @@ def _explain_plan(plan: Plan, train_examples: int | None, frozen: tuple[str, boo
             check_adapter(plan, model.config)
             model = apply_adapter(model, plan.adapter)
     check_average(plan.average, plan.adapter, plan.schedule, model)
+    norms = len(norms_to_adapt(model)) if plan.adapt_batch_norm else 0
     training = dict(plan.training)
     if plan.learning_rates:
         training["learning_rate"] = max(plan.learning_rates)
@@ -104,11 +106,16 @@ def _explain_plan(plan: Plan, train_examples: int | None, frozen: tuple[str, boo
     work = _work(model, plan.data.max_length, plan.data.image_size)
     told = _explain_model(plan.checkpoint, model, schedule, settings, per_epoch, work, frozen)
     told = _with_objective(told, plan, work)
-    return replace(told, findings=(*told.findings, *_beside_the_phases(plan)))
+    return replace(told, findings=(*told.findings, *_beside_the_phases(plan, norms)))
 
 
-def _beside_the_phases(plan: Plan) -> Iterator[str]:
-    """Say what adapter and average of a plan do that the table of phases does not show."""
+def _beside_the_phases(plan: Plan, norms: int) -> Iterator[str]:
+    """Say what a plan does that the table of phases does not show; `norms` are adapted."""
+    if norms:
+        yield (
+            f"after training, {norms} BatchNorms take the statistics of the target's rows of train "
+            "(AdaBN, Li et al. 2016); costs one forward pass over them"
+        )
     ratio = plan.adapter.lora_plus if plan.adapter is not None else None
     if ratio is not None:
         yield f"LoRA+: the B matrices of the adapter train at {ratio:g} times the rates above"

@@ -79,6 +79,8 @@ class Plan(Record):
             labels of the target's train and validation rows are read by nothing.
         choose_by: what chooses epoch and rate without labels of the target; None: its labelled
             validation rows choose the rate. See `domain_kinds.CHOICES`.
+        adapt_batch_norm: after training, batch norms take the statistics of the target's rows of
+            train, without their labels.
         trust_remote_code: run code that comes with the checkpoint.
         prefix_cache: compute frozen layers once where that is exact; see `prefix_cache`.
         watch: what an alarm does while a seed trains; see `NegativeTransferCallback`.
@@ -105,6 +107,7 @@ class Plan(Record):
     source: DataSpec | None = None
     labels: Labels = "target"
     choose_by: ChooseBy | None = None
+    adapt_batch_norm: bool = False
     trust_remote_code: bool = False
     prefix_cache: bool = True
     watch: Watch = "warn"

@@ -293,6 +293,7 @@ _SOURCES = (
     _override("labels of no source", "labels=source", "labels: source without source_data"),
     _override("control of a source", "controls=source-only", "the control source-only without"),
     _override("choice by labels", "choose_by=entropy", "choose_by: entropy with labels: target"),
+    _override("norms of no target", "adapt_batch_norm=true", "true with labels: target", "or give"),
     _override("pairs of no source", "objective=dann", "the objective dann without source_data"),
     _override("no such labels", "labels=none", "expected 'target' or 'source' or 'both'"),
     _labels_of("other classes in the source", "strange", "'bad', 'good'", "'fine', 'poor'"),

@@ -53,6 +53,12 @@ READ: dict[str, tuple[dict[str, Any], list[str], str, Any]] = {
         "label_free_choice",
         "density",
     ),
+    "norms of the target": (
+        {"source_data": "org/set", "labels": "source", "adapter": "lora"},
+        ["adapt_batch_norm=true"],
+        "adapt_batch_norm",
+        True,
+    ),
     "key beside a path": ({}, ["data.label=y"], "data", DataSpec("texts", label="y")),
     "path beside keys": ({"data": {"path": "a"}}, ["data.path=b"], "data", DataSpec("b")),
     "training": ({}, ["training.weight_decay=0.1"], "training", {"num_train_epochs": 1}),

@@ -10,9 +10,10 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from hf_transfer_plugin.adapt.resting_norms import without_rest
 from hf_transfer_plugin.errors import ConfigError, DataError
 
-__all__ = ["adapt_batch_norm"]
+__all__ = ["adapt_batch_norm", "norms_to_adapt"]
 
 _LABELS = ("labels", "label", "label_ids")
 
@@ -32,7 +33,8 @@ def adapt_batch_norm(
     keeps its modes.
 
     Args:
-        model: was trained on the source; stays on its device.
+        model: was trained on the source; stays on its device. One with an adapter of peft is to be
+            stored merged: an adapter holds no statistics.
         rows: a DataLoader or other iterable of batches; with `collate`, rows with a length.
         collate: list of rows -> batch of tensors.
         batch_size: rows of a batch, with `collate`. A last one of a single row is left out.
@@ -51,21 +53,11 @@ def adapt_batch_norm(
         >>> adapt_batch_norm(model, prepared.splits["train"], prepared.collate)
         49
     """
-    norms = [
-        part
-        for part in model.modules()
-        if isinstance(part, _BatchNorm) and part.running_mean is not None
-    ]
-    if not norms:
-        raise ConfigError(
-            arrived=f"{type(model).__name__}, a model without BatchNorm",
-            expected="a network of convolutions with BatchNorm, such as ResNet or EfficientNet",
-            action="choose an objective of adaptation, such as coral, which any network takes",
-        )
+    norms = norms_to_adapt(model)
     batches = rows if collate is None else _batches(rows, collate, batch_size)
     device = next(model.parameters()).device
     seen = 0
-    with torch.no_grad(), _estimating(model, norms):
+    with torch.no_grad(), without_rest(model), _estimating(model, norms):
         for batch in batches:
             inputs = {name: value for name, value in batch.items() if name not in _LABELS}
             placed = {n: v.to(device) if torch.is_tensor(v) else v for n, v in inputs.items()}
@@ -81,6 +73,26 @@ def adapt_batch_norm(
             action="check the file or the filter that gave the target",
         )
     return len(norms)
+
+
+def norms_to_adapt(model: nn.Module) -> list[_BatchNorm]:
+    """Return each BatchNorm that keeps running statistics.
+
+    Raises:
+        ConfigError: for a model that has none.
+    """
+    norms = [
+        part
+        for part in model.modules()
+        if isinstance(part, _BatchNorm) and part.track_running_stats
+    ]
+    if not norms:
+        raise ConfigError(
+            arrived=f"{type(model).__name__}, a model without BatchNorm",
+            expected="a network of convolutions with BatchNorm, such as ResNet or EfficientNet",
+            action="choose an objective of adaptation, such as coral, which any network takes",
+        )
+    return norms
 
 
 @contextmanager

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-__all__ = ["follow_mode_again", "rest_with_weights"]
+__all__ = ["follow_mode_again", "rest_with_weights", "without_rest"]
 
 
 def rest_with_weights(model: nn.Module) -> None:
@@ -28,6 +30,18 @@ def follow_mode_again(model: nn.Module) -> None:
         for key, hook in list(part._forward_pre_hooks.items()):
             if hook is _rest:
                 del part._forward_pre_hooks[key]
+
+
+@contextmanager
+def without_rest(model: nn.Module) -> Iterator[None]:
+    """Let each BatchNorm follow its own mode for a while."""
+    resting = [part for part in model.modules() if _rest in part._forward_pre_hooks.values()]
+    follow_mode_again(model)
+    try:
+        yield
+    finally:
+        for part in resting:
+            part.register_forward_pre_hook(_rest)
 
 
 def _rest(part: nn.Module, _: Any) -> None:

@@ -59,4 +59,11 @@ def per_domain_standardised(plan: Plan, _: Rates) -> Plan:
 
 def _without_pairs(plan: Plan, name: str, labels: Labels) -> Plan:
     objective = None if plan.pairs_domains else plan.objective
-    return replace(plan, name=name, labels=labels, objective=objective, watch=control_watch(plan))
+    return replace(
+        plan,
+        name=name,
+        labels=labels,
+        objective=objective,
+        adapt_batch_norm=False,
+        watch=control_watch(plan),
+    )

@@ -37,6 +37,8 @@ def _labels(report: Report) -> list[str]:
     if plan.labels == "both":
         return [f"It learned from labels of the source ({source}) and of the target ({target})."]
     rows = ", whose rows train without their labels" if plan.pairs_domains else ""
+    if plan.adapt_batch_norm:
+        rows += ", whose rows gave the batch norms their statistics"
     return [
         f"It learned from labels of the source ({source}) alone. Of the target ({target}){rows}, "
         "the labels of test were read, for the figures above, and no others."

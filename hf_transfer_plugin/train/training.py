@@ -15,6 +15,7 @@ import torch
 from transformers import PreTrainedModel, PrinterCallback, Trainer, set_seed
 
 from hf_transfer_plugin.adapt.average_checks import check_average
+from hf_transfer_plugin.adapt.batch_norm import adapt_batch_norm, norms_to_adapt
 from hf_transfer_plugin.adapt.schedules import FreezingSchedule
 from hf_transfer_plugin.callbacks.freezing import FreezingCallback
 from hf_transfer_plugin.callbacks.last_phase_start import LastPhaseStart
@@ -46,7 +47,13 @@ from hf_transfer_plugin.train.averaging import (
 from hf_transfer_plugin.train.drift import measure_drift
 from hf_transfer_plugin.train.label_free_choice import KeepChosen
 from hf_transfer_plugin.train.metering import Meter, MeterCallback
-from hf_transfer_plugin.train.reached import curve_of, metrics_of, plain_metrics, seed_result
+from hf_transfer_plugin.train.reached import (
+    curve_of,
+    measured,
+    metrics_of,
+    plain_metrics,
+    seed_result,
+)
 from hf_transfer_plugin.train.watching import watching
 
 __all__ = ["Trained", "prepare", "roles_of", "train_once"]
@@ -100,7 +107,7 @@ def roles_of(plan: Plan, *, test: bool = True) -> tuple[str, ...]:
     """
     wanted = {
         "train": True,
-        "unlabelled": plan.pairs_domains,
+        "unlabelled": plan.pairs_domains or plan.adapt_batch_norm,
         "choice" if plan.choose_by else "validation": True,
         "test": test,
     }
@@ -143,6 +150,10 @@ def train_once(
     parameters = sum(parameter.numel() for parameter in model.parameters())
     size = adapter_bytes(plan, model)
     merge(plan, model)
+    if plan.adapt_batch_norm:
+        fitted.close()
+        adapt_batch_norm(model, prepared.splits["unlabelled"], prepared.collate)
+        validation = measured(trainer, prepared)
     kept = fitted.kept_step
     result = seed_result(
         plan, seed, trainer, prepared, validation, curve, fitted.alarms, weights, kept, start
@@ -209,6 +220,8 @@ def _fit(
         model.to(memory_format=torch.channels_last)  # type: ignore[call-arg]
     model = adapted(plan, model)
     check_average(plan.average, plan.adapter, plan.schedule, model)
+    if plan.adapt_batch_norm:
+        norms_to_adapt(model)
     freezing = FreezingCallback(FreezingSchedule(plan.schedule))
     last_phase = LastPhaseStart(model, freezing) if keep_start else None
     moving = moving_average(plan)

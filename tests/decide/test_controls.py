@@ -22,7 +22,13 @@ TEXT = plan(
 IMAGE = replace(TEXT, task="image-classification")
 # Plans that pair the rows of two domains.
 TEXT_PAIRS, IMAGE_PAIRS = (
-    replace(each, labels="source", choose_by="entropy", objective=Objective("coral"))
+    replace(
+        each,
+        labels="source",
+        choose_by="entropy",
+        objective=Objective("coral"),
+        adapt_batch_norm=True,
+    )
     for each in (TEXT, IMAGE)
 )
 DOMAINS = ("source-and-target", "source-only", "target-only")
@@ -108,7 +114,12 @@ def test_a_control_of_domains_changes_whose_labels_train(control, labels, choose
     assert (made.labels, made.choose_by) == (labels, choose_by)
     # Pairs need an objective that reads them; another one stays.
     assert made == replace(
-        TEXT_PAIRS, name=control, labels=labels, choose_by=choose_by, objective=None
+        TEXT_PAIRS,
+        name=control,
+        labels=labels,
+        choose_by=choose_by,
+        objective=None,
+        adapt_batch_norm=False,
     )
     held = replace(TEXT_PAIRS, objective=Objective("l2sp"))
     if control != "source-only":  # which would be the plan itself

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from domain_comparison.arms import Trial
@@ -18,8 +16,7 @@ from hf_transfer_plugin.data import Prepared, TargetData, load_data, load_domain
 from hf_transfer_plugin.domain_kinds import Labels
 from hf_transfer_plugin.records import DataSpec, Objective, Plan, Task
 from hf_transfer_plugin.train import run
-from hf_transfer_plugin.train.answers import answer
-from hf_transfer_plugin.train.training import Trained, train_once
+from hf_transfer_plugin.train.training import train_once
 
 __all__ = ["plan_of", "train"]
 
@@ -42,6 +39,7 @@ def plan_of(trial: Trial, settings: Settings) -> Plan:
         data=place.spec(settings.data, place.target, few, trial.seed if few else 0),
         source=place.spec(settings.data, place.source),
         labels=way.labels,
+        adapt_batch_norm=way.adapts_norms,
         choose_by=None if way.name == CEILING else trial.choose_by,  # type: ignore[arg-type]
         schedule=FreezingSchedule.from_config({"name": "top_layers", "n": group.layers}).phases,
         objective=None if objective is None else Objective.from_config(objective),
@@ -75,34 +73,18 @@ def train(trial: Trial, settings: Settings) -> dict[str, Any]:
     way = ways()[trial.way]
     if way.network:
         data, checkpoint, prepared = _rows(plan)
-        trained = train_once(plan, trial.seed, None, data, checkpoint, prepared)
-        result = trained.result
+        result = train_once(plan, trial.seed, None, data, checkpoint, prepared).result
     else:
         result = run(plan).seeds[0]
-    accuracy = result.test["accuracy"]
-    if way.adapts_norms:
-        accuracy = _with_norms_of_the_target(trained, data, prepared)
     return {
         "validation": result.validation["accuracy"],
         "choice": result.validation.get("choice", result.validation["accuracy"]),
         "kept_step": result.kept_step,
         "label_free": [dict(each.label_free) for each in result.curve],
-        "test": accuracy,
+        "test": result.test["accuracy"],
         "seconds": time.perf_counter() - began,
         "device": settings.device,
     }
-
-
-def _with_norms_of_the_target(trained: Trained, data: TargetData, prepared: Prepared) -> float:
-    """Return the test accuracy after the batch norms took the statistics of the target's rows."""
-    from hf_transfer_plugin import adapt_batch_norm
-
-    with tempfile.TemporaryDirectory() as folder:
-        trained.save(Path(folder))
-        model = Checkpoint(folder).classifier(data.task, data.class_names)
-    rows = prepared.splits["unlabelled"]
-    adapt_batch_norm(model, rows, collate=prepared.collate)
-    return answer(model, prepared, "test").metrics["accuracy"]
 
 
 def _rows(plan: Plan) -> tuple[TargetData, Checkpoint, Prepared]:
