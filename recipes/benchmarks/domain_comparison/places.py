@@ -70,7 +70,7 @@ GROUPS: Mapping[str, Group] = {
         "images", _PHOTO, classes=7, layers=1, steps=200, batch=32, rates=(1e-3,), image_size=128
     ),
     "blitzer_amazon": Group(
-        "text", _REVIEWS, classes=2, layers=1, steps=150, batch=32, rates=(3e-4,), max_length=64
+        "text", _REVIEWS, classes=2, layers=1, steps=80, batch=32, rates=(1e-3,), max_length=64
     ),
 }
 
