@@ -9,7 +9,7 @@ from tuning.arms import ChoosingArm
 from tuning.lines import Lines
 
 from how_comparison.places import Place
-from how_comparison.ways import PLAIN, Way
+from how_comparison.ways import PLAIN, Method
 
 __all__ = ["Arm", "Trial", "arms_of"]
 
@@ -53,7 +53,7 @@ class Arm(ChoosingArm[Trial]):
     criterion = "validation"
 
     place: Place
-    way: Way
+    way: Method
     plain: Arm | None = None
 
     def choices(self, lines: Lines) -> list[Trial]:
@@ -77,7 +77,7 @@ class Arm(ChoosingArm[Trial]):
         ]
 
 
-def arms_of(places: Iterable[Place], ways: Iterable[Way], *, by_way: bool = False) -> list[Arm]:
+def arms_of(places: Iterable[Place], ways: Iterable[Method], *, by_way: bool = False) -> list[Arm]:
     """Return all arms, those that are trained first at the front.
 
     Args:
