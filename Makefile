@@ -9,7 +9,7 @@ demo: $(VENV)/.demo
 	$(BIN)/hf-tl demo
 
 test: browser $(VENV)/.test
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # The report is looked at in a real browser, which is no Python package.
 browser:

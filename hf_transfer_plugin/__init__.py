@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from hf_transfer_plugin.callbacks.multitask import MultitaskCallback
     from hf_transfer_plugin.callbacks.negative_transfer import NegativeTransferCallback
     from hf_transfer_plugin.callbacks.objective import ObjectiveCallback
-    from hf_transfer_plugin.callbacks.prefix_caching import PrefixCache, PrefixUse, prefix_cache
+    from hf_transfer_plugin.callbacks.prefix_caching import prefix_cache
+    from hf_transfer_plugin.callbacks.prefix_following import PrefixCache, PrefixUse
     from hf_transfer_plugin.callbacks.rank_budget import RankBudgetCallback
     from hf_transfer_plugin.callbacks.weight_average import WeightAverageCallback
     from hf_transfer_plugin.command_session import session
@@ -99,10 +100,8 @@ if TYPE_CHECKING:
     from hf_transfer_plugin.select.ranking import rank_checkpoints
     from hf_transfer_plugin.select.source_distance import SourceDistance, source_distance
     from hf_transfer_plugin.train import Against, run
-    from hf_transfer_plugin.train.masked_language import (
-        MaskedLanguageResult,
-        masked_language_pretraining,
-    )
+    from hf_transfer_plugin.train.masked_language import masked_language_pretraining
+    from hf_transfer_plugin.train.masked_language_records import MaskedLanguageResult
     from hf_transfer_plugin.train.multitask import run_multitask
     from hf_transfer_plugin.until_settled import judge_until_settled
     from hf_transfer_plugin.word_vectors.making import StaticEmbeddings, static_embeddings
@@ -232,7 +231,8 @@ _HOMES = {
     "callbacks.multitask": ("MultitaskCallback",),
     "callbacks.negative_transfer": ("NegativeTransferCallback",),
     "callbacks.objective": ("ObjectiveCallback",),
-    "callbacks.prefix_caching": ("PrefixCache", "PrefixUse", "prefix_cache"),
+    "callbacks.prefix_caching": ("prefix_cache",),
+    "callbacks.prefix_following": ("PrefixCache", "PrefixUse"),
     "callbacks.rank_budget": ("RankBudgetCallback",),
     "callbacks.weight_average": ("WeightAverageCallback",),
     "comparisons.clustering": ("ClusterComparison", "cluster_comparison"),
@@ -295,7 +295,8 @@ _HOMES = {
     "command_session": ("session",),
     "train": ("Against", "run"),
     "train.multitask": ("run_multitask",),
-    "train.masked_language": ("MaskedLanguageResult", "masked_language_pretraining"),
+    "train.masked_language": ("masked_language_pretraining",),
+    "train.masked_language_records": ("MaskedLanguageResult",),
     "until_settled": ("judge_until_settled",),
     "word_vectors.making": ("StaticEmbeddings", "static_embeddings"),
 }

@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from hf_transfer_plugin.checkpoint_lookup import locate, require_safetensors
 from hf_transfer_plugin.errors import CheckpointError
 from hf_transfer_plugin.records import Task
 from hf_transfer_plugin.redaction import redact
-from hf_transfer_plugin.samples import is_sample, sample_checkpoint
+from hf_transfer_plugin.samples import is_sample
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel
@@ -38,7 +39,7 @@ class Checkpoint:
         import hf_transfer_plugin.word_vectors  # noqa: F401
 
         self.name = name
-        self.path = str(_locate(name, revision))
+        self.path = str(locate(name, revision))
         self._options: dict[str, Any] = {"trust_remote_code": trust_remote_code}
         if self.path == name and revision is not None:
             self._options["revision"] = revision
@@ -123,7 +124,7 @@ class Checkpoint:
                 expected="an encoder of texts such as BERT, DistilBERT, RoBERTa or ModernBERT",
                 action="choose another checkpoint",
             )
-        self._require_safetensors()
+        require_safetensors(self.name, self.path)
         with _explained(self.name), without_bars():
             model, keys = AutoModelForMaskedLM.from_pretrained(
                 self.path,
@@ -172,7 +173,7 @@ class Checkpoint:
 
     def _build(self, auto: Any, config: PretrainedConfig, weights: str) -> PreTrainedModel:
         if weights == "pretrained":
-            self._require_safetensors()
+            require_safetensors(self.name, self.path)
         with _explained(self.name), without_bars():
             if weights == "random":
                 trust = self._options["trust_remote_code"]
@@ -192,18 +193,6 @@ class Checkpoint:
         model.accepts_loss_kwargs = False
         return model  # type: ignore[no-any-return]
 
-    def _require_safetensors(self) -> None:
-        folder = Path(self.path)
-        if not folder.is_dir() or any(folder.glob("*.safetensors")):
-            return
-        pickles = ", ".join(sorted(path.name for path in folder.glob("*.bin")))
-        aside = f", only {pickles}, and pickles run code when they are loaded" if pickles else ""
-        raise CheckpointError(
-            arrived=f"the folder {self.name} holds no *.safetensors{aside}",
-            expected="safetensors weights, as save_pretrained writes them",
-            action="load it where you trust it and write it anew: model.save_pretrained(folder)",
-        )
-
 
 def known_license(name: str) -> dict[str, str]:
     """Return {"checkpoint": licence} where the sample, folder or Hub page states one, else {}."""
@@ -221,69 +210,6 @@ def known_license(name: str) -> dict[str, str]:
         return {}
     licence = stated.data.get("license")
     return {"checkpoint": licence} if isinstance(licence, str) else {}
-
-
-def _locate(name: str, revision: str | None) -> Path | str:
-    if is_sample(name):
-        return sample_checkpoint(name)
-    folder = Path(name).expanduser()
-    if folder.is_dir():
-        if not (folder / "config.json").is_file():
-            raise CheckpointError(
-                arrived=f"the folder {name} holds no config.json",
-                expected="a folder written by save_pretrained",
-                action="name the folder that holds config.json and model.safetensors",
-            )
-        return folder
-    if name.startswith((".", "/", "~")):
-        raise CheckpointError(
-            arrived=f"no such checkpoint folder: {name}",
-            expected="a folder written by save_pretrained",
-            action="correct the path (it is read from the current folder)",
-        )
-    _ask_hub(name, revision)
-    return name
-
-
-def _ask_hub(name: str, revision: str | None) -> None:
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import (
-        EntryNotFoundError,
-        GatedRepoError,
-        HfHubHTTPError,
-        HFValidationError,
-        LocalEntryNotFoundError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
-
-    expected = "a Hub name (org/name), a local folder or sample:NAME"
-    try:
-        hf_hub_download(name, "config.json", revision=revision)
-    except HFValidationError:
-        arrived, action = f"{name!r} is no checkpoint name", "correct the name"
-    except LocalEntryNotFoundError:
-        arrived = f"the checkpoint {name} is not in the local cache and the Hub cannot be reached"
-        action = "check the network and HF_HUB_OFFLINE, or name a local folder or sample:minilm"
-    except GatedRepoError:
-        arrived = f"the checkpoint {name} is gated"
-        expected = "a token whose owner was given access"
-        action = "ask for access on its page, then log in: hf auth login"
-    except RepositoryNotFoundError:
-        arrived = f"the Hub has no checkpoint {name}, or the token may not see it"
-        action = "check the spelling; for a private one log in: hf auth login"
-    except RevisionNotFoundError:
-        arrived, expected = f"{name} has no revision {revision!r}", "a commit, tag or branch"
-        action = "leave revision out, or look it up on the model's page"
-    except EntryNotFoundError:
-        arrived, expected = f"{name} holds no config.json", "a transformers or timm checkpoint"
-        action = "choose a repository with config.json and safetensors weights"
-    except HfHubHTTPError as error:
-        arrived = f"the Hub refused {name}: {redact(str(error)).splitlines()[0]}"
-        action = "log in again (hf auth login) or unset HF_TOKEN, then try again"
-    else:
-        return
-    raise CheckpointError(arrived, expected, action) from None
 
 
 def _initialize_like_timm(model: Any) -> None:

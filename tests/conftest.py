@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,6 +25,16 @@ def prefix_cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pa
         folder = tmp_path_factory.mktemp("prefix-cache")
         patch.setenv("HF_TL_CACHE", str(folder))
         yield folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_collections() -> None:
+    """Keep what was there before a module out of collections of garbage.
+
+    Trainer collects after each run, which would take longer than a tiny run does.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

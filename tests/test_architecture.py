@@ -27,7 +27,7 @@ LAYERS = (
     | {"multitask_records", "rescue_records", "source_records", "verdict_records"},
     {"terminal", "samples", "metrics", "processes", "layers", "layer_discovery", "layer_placement"}
     | {"model_outputs"}
-    | {"layer_wrappers", "checkpoints", "data", "kept_models", "word_vectors"},
+    | {"layer_wrappers", "checkpoint_lookup", "checkpoints", "data", "kept_models", "word_vectors"},
     {"prefix"},
     {"select", "decide", "adapt", "report"},
     {"callbacks", "explaining", "environment", "hub", "hub_failures", "compatibility"}

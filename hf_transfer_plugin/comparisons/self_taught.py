@@ -14,7 +14,7 @@ from hf_transfer_plugin.records import Ranking, RunResult, Verdict
 from hf_transfer_plugin.train import run
 
 if TYPE_CHECKING:
-    from hf_transfer_plugin.train.masked_language import MaskedLanguageResult
+    from hf_transfer_plugin.train.masked_language_records import MaskedLanguageResult
 
 __all__ = ["SelfTaughtComparison", "self_taught"]
 

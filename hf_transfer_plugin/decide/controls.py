@@ -12,6 +12,7 @@ from hf_transfer_plugin.decide.domain_controls import (
     source_and_target,
     source_only,
     target_only,
+    without_network,
 )
 from hf_transfer_plugin.decide.rates import (
     ENOUGH_RATES,
@@ -147,26 +148,11 @@ def _average(plan: Plan) -> Average | None:
 
 def _linear(plan: Plan, _: Rates) -> Plan:
     text = plan.task == "text-classification"
-    return _baseline(plan, "tfidf-logistic" if text else "pixels-logistic")
+    return without_network(plan, "tfidf-logistic" if text else "pixels-logistic")
 
 
 def _majority(plan: Plan, _: Rates) -> Plan:
-    return _baseline(plan, "majority")
-
-
-def _baseline(plan: Plan, name: str) -> Plan:
-    """Return a plan without a network, so without what only a network reads."""
-    return Plan(
-        name=name,
-        task=plan.task,
-        checkpoint=f"baseline:{name}",
-        data=plan.data,
-        seeds=plan.seeds,
-        metric=plan.metric,
-        source=plan.source,
-        labels=plan.labels,
-        choose_by=plan.choose_by,
-    )
+    return without_network(plan, "majority")
 
 
 def _check_transfers(plan: Plan) -> None:

@@ -15,12 +15,28 @@ __all__ = [
     "source_and_target",
     "source_only",
     "target_only",
+    "without_network",
 ]
 
 
 def control_watch(plan: Plan) -> Watch:
     """Return what an alarm does to a control, which is never rescued."""
     return "rollback" if plan.watch == "rescue" else plan.watch
+
+
+def without_network(plan: Plan, name: str) -> Plan:
+    """Return the plan of a baseline without a network, so without what only a network reads."""
+    return Plan(
+        name=name,
+        task=plan.task,
+        checkpoint=f"baseline:{name}",
+        data=plan.data,
+        seeds=plan.seeds,
+        metric=plan.metric,
+        source=plan.source,
+        labels=plan.labels,
+        choose_by=plan.choose_by,
+    )
 
 
 def source_only(plan: Plan, _: Rates) -> Plan:
@@ -41,17 +57,12 @@ def source_and_target(plan: Plan, _: Rates) -> Plan:
 
 def per_domain_standardised(plan: Plan, _: Rates) -> Plan:
     """Return logistic regression on frozen features, standardised in each domain by itself."""
-    name = "per-domain-standardised"
-    return Plan(
-        name=name,
-        task=plan.task,
-        checkpoint=f"baseline:{name}:{plan.checkpoint}",
-        data=plan.data,
+    made = without_network(plan, "per-domain-standardised")
+    return replace(
+        made,
+        checkpoint=f"{made.checkpoint}:{plan.checkpoint}",
         revision=plan.revision,
-        seeds=plan.seeds,
-        metric=plan.metric,
         trust_remote_code=plan.trust_remote_code,
-        source=plan.source,
         labels="source",
         choose_by="source",
     )

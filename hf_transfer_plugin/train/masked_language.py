@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -25,56 +24,20 @@ from hf_transfer_plugin.callbacks.complete_checkpoints import last_complete_chec
 from hf_transfer_plugin.callbacks.freezing import FreezingCallback
 from hf_transfer_plugin.callbacks.progress import ProgressBarCallback
 from hf_transfer_plugin.checkpoints import Checkpoint, without_bars
-from hf_transfer_plugin.errors import ConfigError, RecordError
+from hf_transfer_plugin.errors import RecordError
 from hf_transfer_plugin.kept_models import keep_model
 from hf_transfer_plugin.processes import cpu_only, world_size
-from hf_transfer_plugin.serialization import Record
 from hf_transfer_plugin.terminal import progress
+from hf_transfer_plugin.train.masked_language_records import (
+    MaskedLanguageCurve,
+    MaskedLanguageResult,
+    check_options,
+)
 from hf_transfer_plugin.train.masked_rows import MaskedRows, masked_rows
 
-__all__ = ["MaskedLanguageCurve", "MaskedLanguageResult", "masked_language_pretraining"]
+__all__ = ["masked_language_pretraining"]
 
 HEAD_FIRST = 0.2  # share of the steps that train a fresh head alone
-
-
-@dataclass(frozen=True)
-class MaskedLanguageCurve(Record):
-    """Validation at the end of an epoch: cross-entropy of masked tokens, in nats."""
-
-    step: int
-    validation_loss: float
-
-
-@dataclass(frozen=True)
-class MaskedLanguageResult(Record):
-    """What further pretraining did.
-
-    Attributes:
-        request: hash of the checkpoint's name, texts and options.
-        checkpoint: what was trained further.
-        model_type: architecture.
-        texts, validation_texts: texts learned from, and held out.
-        steps: optimizer steps of the weights that were kept.
-        before, after: loss on the same masked words of held-out texts, in nats a token.
-        curve: one point an epoch.
-        fresh_head: the checkpoint had no head for masked words; `before` then is that of a random
-            one, and the fall of the loss says nothing of the encoder.
-        seconds: wall time of the last call that trained.
-    """
-
-    file_name = "masked_language.json"
-
-    request: str
-    checkpoint: str
-    model_type: str
-    texts: int
-    validation_texts: int
-    steps: int
-    before: float
-    after: float
-    curve: tuple[MaskedLanguageCurve, ...]
-    fresh_head: bool
-    seconds: float
 
 
 def masked_language_pretraining(
@@ -143,7 +106,7 @@ def masked_language_pretraining(
         "patience": patience,
         "seed": seed,
     }
-    _check_options(options)
+    check_options(options)
     asked = [checkpoint, revision, options, list(texts)]
     request = sha256(json.dumps(asked).encode()).hexdigest()[:16]
     folder = Path(folder)
@@ -269,24 +232,3 @@ def _earlier(folder: Path, working: Path, request: str) -> MaskedLanguageResult 
         expected="a new folder, or that of the same texts, checkpoint and options",
         action="name another folder, or delete this one",
     )
-
-
-def _check_options(options: dict[str, Any]) -> None:
-    shares = ("mask_share", "validation_share")
-    counts = ("epochs", "batch_size", "max_length", "patience")
-    for name, value in options.items():
-        if name in shares and not 0 < value < 1:
-            expected = "a share between 0 and 1"
-        elif name in counts and (type(value) is not int or value < 1):
-            expected = "a whole number from 1"
-        elif name == "learning_rate" and not value > 0:
-            expected = "a number above 0"
-        else:
-            continue
-        raise ConfigError(f"{name}={value!r}", expected, f"correct {name}")
-    if options["batch_size"] % world_size():
-        raise ConfigError(
-            arrived=f"batch_size={options['batch_size']} for {world_size()} processes",
-            expected="a batch size that can be divided by them",
-            action="change batch_size or the number of processes",
-        )

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.callbacks.objective_cases import quick_collections, save_sources
-
-
-@pytest.fixture(scope="module")
-def quick() -> Iterator[None]:
-    """Collect garbage less often while a module runs."""
-    with quick_collections():
-        yield
+from tests.callbacks.objective_cases import save_sources
 
 
 @pytest.fixture(scope="module")

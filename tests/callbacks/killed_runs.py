@@ -9,13 +9,11 @@ import signal
 import tempfile
 import time
 from collections.abc import Callable
-from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import peft.peft_model
-import pytest
 import torch
 import transformers.modeling_utils
 from transformers.trainer_callback import TrainerState
@@ -47,21 +45,6 @@ WRITERS: tuple[tuple[Any, str], ...] = (
 with without_bars(), tempfile.TemporaryDirectory() as _folder:
     for _kind in set(CASES.values()):
         MODELS[_kind]().save_pretrained(_folder)
-
-
-def start_server() -> None:
-    """Start the process that children are forked from, with everything imported."""
-    stop_server()  # one that other tests started has imported other things
-    forked = multiprocessing.get_context("forkserver")
-    forked.set_forkserver_preload([__name__, "pytest"])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
-        forkserver.ensure_running()
-
-
-def stop_server() -> None:
-    """End that process, which holds as much memory as this one."""
-    forkserver._forkserver._stop()  # type: ignore[attr-defined]
 
 
 def attempt(

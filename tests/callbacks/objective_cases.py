@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from copy import deepcopy
 from functools import cache, partial
 from pathlib import Path
@@ -41,7 +39,6 @@ __all__ = [
     "fitting",
     "hooks_of",
     "pair",
-    "quick_collections",
     "run",
     "save_sources",
 ]
@@ -111,15 +108,6 @@ SCHEDULES: dict[str, Callable[[nn.Module], FreezingSchedule]] = {
     ),
     "head": lambda model: FreezingSchedule.linear_probe(),
 }
-
-
-@contextmanager
-def quick_collections() -> Iterator[None]:
-    """Trainer collects garbage after each run, which takes longer than these runs do."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 def save_sources(folder: Path) -> None:

@@ -20,7 +20,7 @@ from transformers import (
 )
 
 from hf_transfer_plugin import FreezingCallback, FreezingSchedule, prefix_cache
-from hf_transfer_plugin.callbacks.prefix_caching import PrefixCache
+from hf_transfer_plugin.callbacks.prefix_following import PrefixCache
 from tests.callbacks.tiny import efficientnet, tensors
 from tests.layer_cases import CASES
 from tests.prefix.row_cases import tokenizer

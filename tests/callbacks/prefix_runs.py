@@ -15,7 +15,7 @@ from torch import nn
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from hf_transfer_plugin import FreezingCallback, FreezingSchedule, prefix_cache
-from hf_transfer_plugin.callbacks.prefix_caching import PrefixCache, PrefixUse
+from hf_transfer_plugin.callbacks.prefix_following import PrefixCache, PrefixUse
 from tests.callbacks.tiny import bert, tensors
 
 ROWS = 600

@@ -42,9 +42,6 @@ LEARNING = [name for name, kind in OBJECTIVES.items() if kind.learns]
 KEY = "hf_transfer_plugin_objective"
 
 
-pytestmark = pytest.mark.usefixtures("quick")
-
-
 def _carried(checkpoint: Path) -> dict[str, torch.Tensor]:
     state = torch.load(checkpoint / "optimizer.pt", weights_only=True)
     kinds = state["param_groups"][0].get(KEY, {})

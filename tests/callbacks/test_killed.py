@@ -7,7 +7,7 @@ import random
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,8 +17,9 @@ from hf_transfer_plugin.callbacks.complete_checkpoints import (
     incomplete_reason,
     last_complete_checkpoint,
 )
-from tests.callbacks.killed_runs import CASES, KILLED, attempt, start_server, stop_server, weights
+from tests.callbacks.killed_runs import CASES, KILLED, attempt, weights
 from tests.callbacks.tiny import STEPS, changed
+from tests.forked import start_server
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ Uninterrupted = Callable[[str], tuple[dict[str, torch.Tensor], float]]
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Uninterrupted]:
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Uninterrupted:
     """Return the final weights and the duration of a run of a case that nobody killed."""
     start_server()
     known: dict[str, tuple[dict[str, torch.Tensor], float]] = {}
@@ -50,8 +51,7 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Uninterr
             known[case] = weights(folder), seconds
         return known[case]
 
-    yield result
-    stop_server()
+    return result
 
 
 def last_written(folder: Path, moment: float) -> str:

@@ -22,9 +22,6 @@ READS: Any = frozenset({"layers", "features"})
 LENGTH, REAL = 6, 4
 
 
-pytestmark = pytest.mark.usefixtures("quick")
-
-
 def _network(kind: Any) -> Any:
     """Return a network whose head reads tokens (RoBERTa) or one vector (BERT)."""
     torch.manual_seed(0)

@@ -73,9 +73,6 @@ def _passed(model: nn.Module, batch: dict[str, torch.Tensor]) -> Any:
     return model.train()(**batch)
 
 
-pytestmark = pytest.mark.usefixtures("quick")
-
-
 @pytest.fixture(scope="module")
 def plain(sources: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[Any, Any]:
     """Return weights and norms of gradients of the runs without objective, and on pairs."""

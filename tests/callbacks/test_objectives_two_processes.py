@@ -12,7 +12,7 @@ from hf_transfer_plugin.objective_kinds import OBJECTIVES
 from tests.adapt.multitask.cases import save
 from tests.callbacks.launching import launch
 from tests.callbacks.multitask_two_processes import TASK_CASES, train_tasks
-from tests.callbacks.objective_cases import MEANS, quick_collections, save_sources
+from tests.callbacks.objective_cases import MEANS, save_sources
 from tests.callbacks.objective_two_process_script import CASES, PROCESSES, train
 
 SCRIPT = Path(__file__).with_name("objective_two_process_script.py")
@@ -42,8 +42,7 @@ def _assert_same(case: Any, one: Weights, two: Weights, whole: Weights | None) -
 
 def test_two_processes_are_one_of_twice_the_batch(folder: Path, both: list[dict[str, Any]]) -> None:
     assert len(CASES) == 17 and {name for *_, name in CASES} == set(OBJECTIVES)
-    with quick_collections():
-        alone = train(folder, 1)
+    alone = train(folder, 1)
     first, second = (each["objectives"] for each in both)
     for case, one, two, whole in zip(CASES, first, second, alone, strict=True):
         learns = any(name.startswith("discriminator moments") for name in one)

@@ -20,7 +20,7 @@ import pytest
 from hf_transfer_plugin import FreezingCallback
 from hf_transfer_plugin.prefix.cache_folder import entries
 from tests.callbacks import prefix_killed
-from tests.callbacks.killed_runs import KILLED, start_server, stop_server
+from tests.callbacks.killed_runs import KILLED
 from tests.callbacks.prefix_killed import Attempt
 from tests.callbacks.prefix_runs import (
     EXACT,
@@ -33,6 +33,7 @@ from tests.callbacks.prefix_runs import (
     train,
     warnings_of,
 )
+from tests.forked import start_server
 
 KILLS = 6
 
@@ -40,10 +41,8 @@ logger = logging.getLogger(__name__)
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[None]:
+def server() -> None:
     start_server()
-    yield
-    stop_server()
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from torch import nn
 from transformers import Trainer, TrainerCallback
 
 from hf_transfer_plugin import FreezingCallback, FreezingSchedule, prefix_cache
-from hf_transfer_plugin.callbacks.prefix_caching import PrefixUse
+from hf_transfer_plugin.callbacks.prefix_following import PrefixUse
 from hf_transfer_plugin.layers import layer_groups
 from hf_transfer_plugin.prefix.unit_calls import LayerUnits
 from tests.callbacks.prefix_cases import FrozenCalls, Images, stir

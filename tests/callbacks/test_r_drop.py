@@ -26,9 +26,6 @@ class _Seeds(TrainerCallback):
         torch.manual_seed(7)
 
 
-pytestmark = pytest.mark.usefixtures("quick")
-
-
 def _by_hand(network: nn.Module) -> dict[str, torch.Tensor]:
     """One step of gradient descent on 1/2 (CE1 + CE2) + alpha KL, mean over all rows."""
     rows = examples(network)

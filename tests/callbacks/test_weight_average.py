@@ -44,9 +44,6 @@ def _train(
     run.train(resume_from_checkpoint=str(resume) if resume else None)
 
 
-pytestmark = pytest.mark.usefixtures("quick")
-
-
 @pytest.mark.parametrize("kind", MODELS)
 def test_it_is_the_average_of_timm_and_resumes_to_the_bit(kind: str, tmp_path: Path) -> None:
     plain, model, again = (MODELS[kind]() for _ in range(3))

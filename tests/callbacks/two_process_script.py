@@ -6,6 +6,7 @@ step at which both processes die in one more run. Each process leaves `WHAT-RANK
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -181,6 +182,7 @@ def main() -> None:
     """Do what the first argument says."""
     what, folder = sys.argv[1], Path(sys.argv[2])
     require_processes(PROCESSES)
+    gc.freeze()  # Trainer's collections would take longer than these runs do
     results = {"whole": _whole, "resumed": _resumed}[what](folder)
     file = folder / f"{what}-{os.environ['RANK']}.pt"
     torch.save(results, file.with_suffix(".part"))

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,18 +10,6 @@ import pandas as pd
 
 SCRIPT = Path(__file__).parents[2] / "recipes" / "benchmarks" / "schedules.py"
 WORDS = ("apple", "river", "music", "engine", "winter", "paper")
-
-
-def run(*arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, str(SCRIPT), *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout
 
 
 def test_two_tools_on_few_texts(tmp_path: Path, run_script: Callable[..., str]) -> None:
@@ -39,7 +24,7 @@ def test_two_tools_on_few_texts(tmp_path: Path, run_script: Callable[..., str]) 
     few = ("--only", "others", "--datasets", "trec6", "--tools", "plugin", "trainer")
     small = ("--seeds", "1", "--examples", "24", "--epochs", "2", "--threads", "1")
     arguments = (*few, *small, "--data", str(tmp_path / "data"), "--out", str(out))
-    run(*arguments)
+    run_script(SCRIPT.name, *arguments)
     first = json.loads(out.read_text())["results"]
     assert {each["run"]["tool"] for each in first} == {"plugin", "trainer"}
     assert all(each["result"]["steps"] == 4 for each in first)

@@ -22,7 +22,6 @@ from hf_transfer_plugin.records import Adapter, Average, DataSpec, Phase, Plan, 
 from hf_transfer_plugin.train import averaging
 from hf_transfer_plugin.train.answers import answer
 from hf_transfer_plugin.train.reached import measured
-from tests.callbacks.objective_cases import quick_collections
 from tests.callbacks.tiny import changed
 from tests.train.settings import BEST_AT_THE_END, Setting
 
@@ -66,12 +65,6 @@ def _plain(setting: Setting, plan: Plan) -> SeedResult:
 
 def _timeless(result: SeedResult) -> SeedResult:
     return replace(result, wall_seconds=0.0, cost=None)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick() -> Iterator[None]:
-    with quick_collections():
-        yield
 
 
 @pytest.fixture

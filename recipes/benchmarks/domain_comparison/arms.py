@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
+from tuning.arms import ChoosingArm
 from tuning.lines import Lines
 
 from domain_comparison.places import Place
@@ -44,14 +44,16 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Arm:
+class Arm(ChoosingArm[Trial]):
     """A way at a place, with a criterion."""
+
+    criterion = "choice"
 
     place: Place
     way: Way
     choose_by: str
 
-    def choices(self) -> list[Trial]:
+    def choices(self, lines: Lines) -> list[Trial]:
         """Return what the criterion chooses from."""
         rates = self.place.of.rates if self.way.network else self.place.of.rates[:1]
         return [
@@ -59,26 +61,6 @@ class Arm:
             for rate in rates
             for strength in self.way.strengths
         ]
-
-    def chosen(self, lines: Lines) -> Trial | None:
-        """Return the choice that the criterion likes best, the first of equal ones."""
-        choices = self.choices()
-        if any(trial.key not in lines for trial in choices):
-            return None
-        return max(choices, key=lambda trial: float(lines[trial.key]["choice"]))
-
-    def wanted(self, lines: Lines, seeds: int) -> list[Trial]:
-        """Return what can be trained now: the choices, then the chosen one with other seeds."""
-        chosen = self.chosen(lines)
-        trials = self.choices() if chosen is None else self.trials(chosen, seeds)
-        return [trial for trial in trials if trial.key not in lines]
-
-    def results(self, lines: Lines) -> dict[int, Mapping[str, Any]]:
-        """Return seed -> result of the choice, as far as it is trained."""
-        chosen = self.chosen(lines)
-        if chosen is None:
-            return {}
-        return {int(key[-1]): lines[key] for key in sorted(lines) if key[:-1] == chosen.key[:-1]}
 
     def trials(self, chosen: Trial, seeds: int) -> list[Trial]:
         """Return a choice with the first seeds; no seed enters the way without a network."""

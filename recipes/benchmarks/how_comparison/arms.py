@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from tuning.arms import ChoosingArm
 from tuning.lines import Lines
 
 from how_comparison.places import Place
-from how_comparison.ways import PLAIN, Way
+from how_comparison.ways import PLAIN, Method
 
 __all__ = ["Arm", "Trial", "arms_of"]
 
@@ -41,7 +41,7 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Arm:
+class Arm(ChoosingArm[Trial]):
     """A way at a place.
 
     Attributes:
@@ -50,8 +50,10 @@ class Arm:
         plain: full fine-tuning at the same place; None for that way itself.
     """
 
+    criterion = "validation"
+
     place: Place
-    way: Way
+    way: Method
     plain: Arm | None = None
 
     def choices(self, lines: Lines) -> list[Trial]:
@@ -67,33 +69,7 @@ class Arm:
             for strength in self.way.strengths
         ]
 
-    def chosen(self, lines: Lines) -> Trial | None:
-        """Return the choice with the best validation accuracy, the first of equal ones."""
-        choices = self.choices(lines)
-        if not choices or any(trial.key not in lines for trial in choices):
-            return None
-        return max(choices, key=lambda trial: float(lines[trial.key]["validation"]))
-
-    def wanted(self, lines: Lines, seeds: int) -> list[Trial]:
-        """Return what can be trained now: the choices, then the chosen one with other seeds."""
-        chosen = self.chosen(lines)
-        trials = self.choices(lines) if chosen is None else self.trials(chosen, seeds)
-        return [trial for trial in trials if trial.key not in lines]
-
-    def results(self, lines: Lines) -> dict[int, Mapping[str, Any]]:
-        """Return seed -> result of the choice, as far as it is trained."""
-        chosen = self.chosen(lines)
-        if chosen is None:
-            return {}
-        seeds = {int(key[-1]) for key in lines if key[:-1] == chosen.key[:-1]}
-        return {
-            trial.seed: lines[trial.key]
-            for trial in self.trials(chosen, max(seeds) + 1)
-            if trial.seed in seeds
-        }
-
-    @staticmethod
-    def trials(chosen: Trial, seeds: int) -> list[Trial]:
+    def trials(self, chosen: Trial, seeds: int) -> list[Trial]:
         """Return a choice with the first seeds."""
         return [
             Trial(chosen.place, chosen.way, chosen.rate, chosen.strength, seed)
@@ -101,7 +77,7 @@ class Arm:
         ]
 
 
-def arms_of(places: Iterable[Place], ways: Iterable[Way], *, by_way: bool = False) -> list[Arm]:
+def arms_of(places: Iterable[Place], ways: Iterable[Method], *, by_way: bool = False) -> list[Arm]:
     """Return all arms, those that are trained first at the front.
 
     Args:

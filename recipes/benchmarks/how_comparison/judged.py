@@ -13,7 +13,7 @@ from hf_transfer_plugin import judge
 from hf_transfer_plugin.records import Verdict
 from how_comparison.arms import Arm, Trial, arms_of
 from how_comparison.places import Place
-from how_comparison.ways import PLAIN, Way
+from how_comparison.ways import PLAIN, Method
 
 __all__ = ["Judged", "judged", "spoken"]
 
@@ -66,7 +66,7 @@ class Judged:
         return float(first["trainable"] / first["parameters"])
 
 
-def judged(lines: Lines, ways: Callable[[], dict[str, Way]]) -> dict[Place, list[Judged]]:
+def judged(lines: Lines, ways: Callable[[], dict[str, Method]]) -> dict[Place, list[Judged]]:
     """Return place -> its arms that are trained, in the order of the ways.
 
     Args:

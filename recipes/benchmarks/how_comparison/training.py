@@ -19,7 +19,7 @@ from hf_transfer_plugin.train.training import train_once
 from how_comparison.arms import Trial
 from how_comparison.places import Place
 from how_comparison.settings import Settings
-from how_comparison.ways import HEAD, Way, adapter_ways, objective_ways
+from how_comparison.ways import HEAD, Method, adapter_ways, objective_ways
 
 __all__ = ["plan_of", "read_place", "train", "train_on"]
 
@@ -107,5 +107,5 @@ def _read(dataset: str, share: int, settings: Settings) -> tuple[TargetData, Pre
 
 
 @lru_cache(maxsize=1)
-def _ways() -> dict[str, Way]:
+def _ways() -> dict[str, Method]:
     return objective_ways() | adapter_ways()

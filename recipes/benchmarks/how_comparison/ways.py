@@ -12,7 +12,7 @@ __all__ = [
     "OBJECTIVES",
     "PLAIN",
     "SCHEDULES",
-    "Way",
+    "Method",
     "adapter_ways",
     "objective_ways",
 ]
@@ -31,7 +31,7 @@ _STRENGTHS = (1.0, 0.1, 10.0)
 
 
 @dataclass(frozen=True)
-class Way:
+class Method:
     """How a network is fine-tuned.
 
     Attributes:
@@ -101,31 +101,31 @@ _KINDS: dict[str, tuple[str, ...]] = {"co_tuning": ("images",), "r_drop": ("text
 OBJECTIVES = tuple(_WEIGHTS)
 
 
-def adapter_ways() -> dict[str, Way]:
+def adapter_ways() -> dict[str, Method]:
     """Return full fine-tuning, schedules and adapters, the most telling first."""
-    ways = [Way(PLAIN, _OF_NETWORK), _of_adapter("lora")]
+    ways = [Method(PLAIN, _OF_NETWORK), _of_adapter("lora")]
     ways.append(_head_alone())
-    ways += [Way(name, _OF_NETWORK, schedule) for name, schedule in SCHEDULES.items()]
-    ways.append(Way("lora, lp_ft", _OF_ADAPTER, SCHEDULES["lp_ft"], {"name": "lora"}))
+    ways += [Method(name, _OF_NETWORK, schedule) for name, schedule in SCHEDULES.items()]
+    ways.append(Method("lora, lp_ft", _OF_ADAPTER, SCHEDULES["lp_ft"], {"name": "lora"}))
     ways += [_of_adapter(name) for name in ADAPTERS[1:]]
-    ways.append(Way("lora+", _OF_ADAPTER, adapter={"name": "lora", "lora_plus": 16}))
+    ways.append(Method("lora+", _OF_ADAPTER, adapter={"name": "lora", "lora_plus": 16}))
     return {way.name: way for way in ways}
 
 
-def objective_ways() -> dict[str, Way]:
+def objective_ways() -> dict[str, Method]:
     """Return full fine-tuning, the head alone for comparison, and the objectives."""
-    ways = [Way(PLAIN, _OF_NETWORK), _head_alone()]
+    ways = [Method(PLAIN, _OF_NETWORK), _head_alone()]
     for name, weights in _WEIGHTS.items():
         kinds = _KINDS.get(name, ("text", "images"))
-        ways.append(Way(name, objective=name, weights=weights, kinds=kinds))
+        ways.append(Method(name, objective=name, weights=weights, kinds=kinds))
     return {way.name: way for way in ways}
 
 
-def _head_alone() -> Way:
-    return Way(HEAD, _OF_FEW_WEIGHTS, {"name": "linear_probe"})
+def _head_alone() -> Method:
+    return Method(HEAD, _OF_FEW_WEIGHTS, {"name": "linear_probe"})
 
 
-def _of_adapter(name: str) -> Way:
+def _of_adapter(name: str) -> Method:
     rates = _OF_FEW_WEIGHTS if name in _FEW_WEIGHTS else _OF_ADAPTER
     kinds = ("text",) if name in _TEXT_ONLY else ("text", "images")
-    return Way(name, rates, adapter={"name": name}, kinds=kinds)
+    return Method(name, rates, adapter={"name": name}, kinds=kinds)

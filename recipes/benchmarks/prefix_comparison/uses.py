@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from hf_transfer_plugin.callbacks.prefix_caching import PrefixCache
+from hf_transfer_plugin.callbacks.prefix_following import PrefixCache
 
 __all__ = ["skipped"]
 
