@@ -77,6 +77,7 @@ class LineTraining:
             model_dir=model_dir,
             data=data,
             against=self._against(held_against) if transfers else None,
+            logs_dir=self.folder / "logs",
         )
 
     def _against(self, results: Sequence[RunResult]) -> Against:

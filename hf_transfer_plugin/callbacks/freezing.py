@@ -45,9 +45,9 @@ class FreezingCallback(TrainerCallback, ExportableState):
     written are set aside when the Trainer is built, so that `resume_from_checkpoint=True` takes
     the last whole one.
 
-    Logs gain `phase` (from 0), `trainable_parameters` and `rate/GROUP` for each layer group (0
-    when it is frozen); `learning_rate` becomes the highest of them. Reporters named in
-    `report_to` see them too.
+    Logs gain `phase` (from 0), `trainable_parameters`, `trainable_share` (of all weights, 0 to 1)
+    and `rate/GROUP` for each layer group (0 when it is frozen); `learning_rate` becomes the highest
+    of them. Reporters named in `report_to` see them too.
 
     Examples:
         >>> trainer = Trainer(..., callbacks=[FreezingCallback(FreezingSchedule.lp_ft())])

@@ -47,6 +47,7 @@ from hf_transfer_plugin.train.drift import measure_drift
 from hf_transfer_plugin.train.label_free_choice import KeepChosen
 from hf_transfer_plugin.train.metering import Meter, MeterCallback
 from hf_transfer_plugin.train.reached import curve_of, metrics_of, plain_metrics, seed_result
+from hf_transfer_plugin.train.tracking import place_logs, release_reporters, training_name
 from hf_transfer_plugin.train.watching import watching
 
 __all__ = ["Trained", "prepare", "roles_of", "train_once"]
@@ -116,6 +117,7 @@ def train_once(
     prepared: Prepared,
     keep_start: bool = False,
     against: Against | None = None,
+    logs: Path | None = None,
 ) -> Trained:
     """Train with one seed; the seed decides head, order and dropout, never the split.
 
@@ -128,9 +130,10 @@ def train_once(
         prepared: the data in the form the checkpoint reads; without "test" nothing is tested.
         keep_start: keep the weights with which the last phase begins, too.
         against: what the watch holds the run against.
+        logs: takes what TensorBoard writes.
     """
     start = time.perf_counter()
-    setting = _Setting(plan, data, checkpoint, prepared, Meter())
+    setting = _Setting(plan, data, checkpoint, prepared, Meter(), logs)
     needs_start = plan.average is not None and plan.average.kind.needs_start
     fitted = _fit(plan, seed, learning_rate, setting, keep_start or needs_start, against)
     trainer = fitted.trainer
@@ -179,6 +182,7 @@ class _Setting:
     checkpoint: Checkpoint
     prepared: Prepared
     meter: Meter
+    logs: Path | None
 
     def network(self) -> PreTrainedModel:
         """Return the checkpoint with a head for the classes, drawn with the seed that is set."""
@@ -238,12 +242,14 @@ def _fit(
             optimizer_cls_and_kwargs=optimizer_of(plan, args),
         )
         trainer.remove_callback(PrinterCallback)
+        place_logs(trainer, setting.logs, training_name(plan, seed, learning_rate, order))
         undo = ExitStack()
         if plan.prefix_cache:
             undo.callback(prefix_cache(trainer).remove)
         with progress(f"{plan.name}, seed {seed}") as move:
             trainer.add_callback(ProgressBarCallback(move, plan.metric))
             trainer.train()
+        release_reporters(trainer)
     if chosen is not None:
         if len(plan.schedule) > 1:
             undo.close()  # an earlier evaluation may have had other frozen layers
