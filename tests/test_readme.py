@@ -52,6 +52,7 @@ FEW_LABELS = (ROOT / "docs" / "few_shot.md").read_text(encoding="utf-8")
 PREFIX = (ROOT / "docs" / "prefix.md").read_text(encoding="utf-8")
 VERDICT = (ROOT / "docs" / "verdict.md").read_text(encoding="utf-8")
 WATCH = (ROOT / "docs" / "negative_transfer.md").read_text(encoding="utf-8")
+SEARCH = (ROOT / "docs" / "search.md").read_text(encoding="utf-8")
 SCHEDULES = (ROOT / "docs" / "schedules.md").read_text(encoding="utf-8")
 
 
@@ -160,6 +161,20 @@ def test_the_schedules_of_the_cards(tmp_path: Path) -> None:
     schedule = FreezingSchedule.from_config(yaml.safe_load(text)["schedule"])
     assert len(schedule.phases) == 8 and schedule.phases[2].curve == "slanted_triangular"
     assert set(re.findall(r"^\| `(\w+)\(", SCHEDULES, re.MULTILINE)) == set(NAMES)
+
+
+def test_the_search_over_schedules(tmp_path: Path) -> None:
+    searching, keeping = _blocks("python", SEARCH)
+    rows = examples(BertForSequenceClassification(bert_config()))
+    args = TrainingArguments(
+        str(tmp_path), max_steps=6, use_cpu=True, disable_tqdm=True, eval_strategy="epoch"
+    )
+    shown: dict[str, Any] = {"args": args, "train": rows, "validation": rows}
+    shown["make_model"] = lambda: BertForSequenceClassification(bert_config())
+    exec(searching.replace("n_trials=20", "n_trials=2"), shown)
+    exec(keeping, shown)
+    assert shown["trainer"].state.global_step == 6
+    assert shown["args"].learning_rate == shown["best"].hyperparameters["learning_rate"]
 
 
 def test_the_adapters_of_the_cards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
