@@ -246,7 +246,7 @@ def _fit(
         undo = ExitStack()
         if plan.prefix_cache:
             undo.callback(prefix_cache(trainer).remove)
-        with progress(f"{plan.name}, seed {seed}") as move:
+        with progress(_headline(plan, seed, learning_rate), plan.name) as move:
             trainer.add_callback(ProgressBarCallback(move, plan.metric))
             trainer.train()
         release_reporters(trainer)
@@ -267,6 +267,12 @@ def _fit(
         moving=moving.weights if moving else {},
         close=undo.close,
     )
+
+
+def _headline(plan: Plan, seed: int, rate: float | None) -> str:
+    tried = f", rate {rate:g}" if plan.learning_rates and rate is not None else ""
+    place = f" ({plan.seeds.index(seed) + 1} of {len(plan.seeds)})" if seed in plan.seeds else ""
+    return f"{plan.name}, seed {seed}{place}{tried}"
 
 
 def _train_rows(plan: Plan, prepared: Prepared) -> Any:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 
+import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tests.cli.conftest import Command
 
 
-def test_tensorboard_shows_every_training_of_a_run(workplace: Path, command: Command) -> None:
+def test_every_training_of_a_run_is_shown(
+    workplace: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
+    monkeypatch.setenv("COLUMNS", "200")
     logs = workplace / "run" / "logs"
     stale = logs / "transfer" / "seed-0" / "events.out.tfevents.0.stopped"
     stale.parent.mkdir(parents=True)
@@ -21,6 +27,10 @@ def test_tensorboard_shows_every_training_of_a_run(workplace: Path, command: Com
         "control_learning_rates=[1e-3, 1e-2]",
     )  # fmt: skip
     assert code == 0, err
+    bars = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", err)
+    for text in ("from-scratch, seed 0 (1 of 2), rate 0.01", "transfer, seed 1 (2 of 2)"):
+        assert text in bars
+    assert "training 1 of 5" in bars and re.search(r"training 5 of 5, about \d+ s left", bars)
     assert not stale.exists(), "what an earlier try left"
     trainings = {file.parent.relative_to(logs).as_posix() for file in logs.rglob("events.*")}
     tried = {f"from-scratch/seed-{seed}-rate-{rate}" for seed, rate in ((0, 0.001), (0, 0.01))}
