@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from hf_transfer_plugin.adapt.instances.tradaboost import TrAdaBoost
     from hf_transfer_plugin.adapt.instances.weights import InstanceWeights, effective_sample_size
     from hf_transfer_plugin.adapt.lora_plus import lora_plus
+    from hf_transfer_plugin.adapt.schedule_space import ScheduleSpace
     from hf_transfer_plugin.adapt.schedules import FreezingSchedule
     from hf_transfer_plugin.alarms import Alarm
     from hf_transfer_plugin.callbacks.complete_checkpoints import last_complete_checkpoint
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from hf_transfer_plugin.callbacks.prefix_caching import prefix_cache
     from hf_transfer_plugin.callbacks.prefix_following import PrefixCache, PrefixUse
     from hf_transfer_plugin.callbacks.rank_budget import RankBudgetCallback
+    from hf_transfer_plugin.callbacks.schedule_search import ScheduleSearchCallback
     from hf_transfer_plugin.callbacks.weight_average import WeightAverageCallback
     from hf_transfer_plugin.command_session import session
     from hf_transfer_plugin.comparisons.clustering import ClusterComparison, cluster_comparison
@@ -159,6 +161,8 @@ __all__ = [
     "RunCost",
     "RunResult",
     "Rung",
+    "ScheduleSearchCallback",
+    "ScheduleSpace",
     "SeedResult",
     "SelfTaughtComparison",
     "ShownExample",
@@ -224,6 +228,7 @@ _HOMES = {
     "adapt.instances.tradaboost": ("TrAdaBoost",),
     "adapt.instances.weights": ("InstanceWeights", "effective_sample_size"),
     "adapt.lora_plus": ("lora_plus",),
+    "adapt.schedule_space": ("ScheduleSpace",),
     "adapt.schedules": ("FreezingSchedule",),
     "alarms": ("Alarm",),
     "callbacks.complete_checkpoints": ("last_complete_checkpoint",),
@@ -234,6 +239,7 @@ _HOMES = {
     "callbacks.prefix_caching": ("prefix_cache",),
     "callbacks.prefix_following": ("PrefixCache", "PrefixUse"),
     "callbacks.rank_budget": ("RankBudgetCallback",),
+    "callbacks.schedule_search": ("ScheduleSearchCallback",),
     "callbacks.weight_average": ("WeightAverageCallback",),
     "comparisons.clustering": ("ClusterComparison", "cluster_comparison"),
     "comparisons.instance_settings": ("InstanceTransferConfig", "load_instance_config"),

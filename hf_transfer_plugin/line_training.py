@@ -12,10 +12,13 @@ from hf_transfer_plugin.config import RunConfig
 from hf_transfer_plugin.data import TargetData, load_source, plan_data
 from hf_transfer_plugin.data.domains import in_order
 from hf_transfer_plugin.decide.controls import PERMUTED_SOURCE, controls
+from hf_transfer_plugin.errors import RecordError
+from hf_transfer_plugin.outlook import Outlook, expecting
 from hf_transfer_plugin.planned_training import train_to_looks
 from hf_transfer_plugin.processes import is_first, wait_for_all
 from hf_transfer_plugin.records import Plan, RunResult, Verdict
 from hf_transfer_plugin.train import Against, run, trained_seeds
+from hf_transfer_plugin.train.ahead import trainings_ahead
 from hf_transfer_plugin.train.permuted_source import PermutedSourceNetwork
 
 __all__ = ["LineTraining"]
@@ -53,15 +56,28 @@ class LineTraining:
             after_look: is given the verdict of each planned look.
         """
         plans = self.plans()
-        if self.config.looks:
-            return train_to_looks(plans, self.config, self._run, after_look)
-        plan, *planned = plans
-        results = [self._run(each, len(each.seeds), ()) for each in planned]
-        return (self._run(plan, len(plan.seeds), results), *results)
+        ahead = {each.name: trainings_ahead(each, self._held(each)) for each in plans}
+        with expecting(Outlook(ahead, at_most=bool(self.config.looks))):
+            if self.config.looks:
+                return train_to_looks(plans, self.config, self._run, after_look)
+            plan, *planned = plans
+            results = [self._run(each, len(each.seeds), ()) for each in planned]
+            return (self._run(plan, len(plan.seeds), results), *results)
+
+    def _results(self, plan: Plan) -> Path:
+        return self.folder / "results" / f"{plan.name}.json"
+
+    def _held(self, plan: Plan) -> int:
+        """Return the seeds of a result that is there; whether it still fits is seen later."""
+        path = self._results(plan)
+        try:
+            return len(RunResult.load(path).seeds) if path.is_file() else 0
+        except RecordError:
+            return 0
 
     def _run(self, plan: Plan, seeds: int, held_against: Sequence[RunResult]) -> RunResult:
         """Train the first seeds of a plan; those that are there already stay."""
-        results = self.folder / "results" / f"{plan.name}.json"
+        results = self._results(plan)
         transfers = plan.name == self.plan.name
         model_dir = self.model_dir if transfers else None
         if plan.name == "permuted-source":
@@ -77,6 +93,7 @@ class LineTraining:
             model_dir=model_dir,
             data=data,
             against=self._against(held_against) if transfers else None,
+            logs_dir=self.folder / "logs",
         )
 
     def _against(self, results: Sequence[RunResult]) -> Against:

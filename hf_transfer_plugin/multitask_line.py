@@ -81,7 +81,8 @@ class MultitaskLine:
         for name, data in self.data.items():
             _log.info("task %s alone, %d seeds", name, len(plan.seeds))
             results = self.folder / "results" / "single" / f"{name}.json"
-            found[name] = run(plan.of_task(name), results=results, data=data)
+            logs = self.folder / "logs" / "single" / name
+            found[name] = run(plan.of_task(name), results=results, data=data, logs_dir=logs)
         return found
 
     @cached_property
@@ -93,6 +94,7 @@ class MultitaskLine:
                 results=self.folder / "results" / f"{way.name}.json",
                 model_dir=self.folder / "models" / way.name,
                 data=self.data,
+                logs_dir=self.folder / "logs",
             )
             for way in self.config.ways
         }

@@ -1,3 +1,7 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["hf-transfer-plugin[demo]"]
+# ///
 """Cluster the features of a checkpoint without labels, and judge them against raw features.
 
     python recipes/clustering.py --config recipes/configs/text_classification/trec6_clusters.yaml

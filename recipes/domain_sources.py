@@ -1,3 +1,7 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["hf-transfer-plugin[demo]"]
+# ///
 """Rank sources for a target by their distance from it, beside what each of them gave.
 
     python recipes/domain_sources.py --config CONFIG.yaml --sources FOLDER_A FOLDER_B sample:mnist

@@ -1,3 +1,7 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["hf-transfer-plugin[demo]"]
+# ///
 """Transfer an image checkpoint to your classes, and prove whether it helped.
 
 One process:

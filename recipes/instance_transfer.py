@@ -1,3 +1,7 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["hf-transfer-plugin[demo]"]
+# ///
 """Use the labelled rows of a source by how much they look like the target, and judge it.
 
     python recipes/instance_transfer.py \

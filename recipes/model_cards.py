@@ -1,3 +1,7 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["hf-transfer-plugin"]
+# ///
 """Write the model card of a finished run into model_cards/, with its record and plots.
 
     python recipes/model_cards.py runs/docstrings runs/digits

@@ -1,3 +1,7 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["hf-transfer-plugin[demo]"]
+# ///
 """Train several tasks on one network, and prove for each whether that beats training it alone.
 
 One process:

@@ -1,3 +1,7 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["hf-transfer-plugin[demo]"]
+# ///
 """Pretrain a checkpoint further on your unlabelled texts, fine-tune with and without, and judge.
 
     python recipes/self_taught.py \

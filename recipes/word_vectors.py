@@ -1,3 +1,7 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["hf-transfer-plugin[vectors]"]
+# ///
 """Train word2vec or fastText vectors on the texts of a data folder, without their labels.
 
     pip install 'hf-transfer-plugin[vectors]'

@@ -14,7 +14,7 @@ LAYERS = (
     {"version", "alarms", "errors", "redaction", "strict_yaml", "serialization", "phases"}
     | {"adapter_kinds", "adapter_records", "objective_kinds", "objective_records"}
     | {"average_kinds", "average_records", "named_options"}
-    | {"cost_records", "drift_records"}
+    | {"cost_records", "drift_records", "outlook"}
     | {
         "data_records",
         "domain_kinds",

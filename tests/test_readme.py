@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 import torch
 import yaml
+from safetensors.torch import load_file
 from torch.utils.data import default_collate
 from transformers import BertForSequenceClassification, TrainingArguments
 
@@ -31,7 +36,8 @@ from hf_transfer_plugin.domain_kinds import CHOICES
 from hf_transfer_plugin.few_labels.configs import check_few_shot, load_few_shot
 from hf_transfer_plugin.few_shot_records import METHODS, ZeroShotMethod
 from hf_transfer_plugin.objective_kinds import OBJECTIVES
-from tests.callbacks.tiny import bert_config, examples, tensors
+from hf_transfer_plugin.samples import sample_checkpoint
+from tests.callbacks.tiny import bert_config, examples
 from tests.tiny_runs import offline_cache, text_checkpoint, write_text_folder
 
 ROOT = Path(__file__).parents[1]
@@ -46,6 +52,7 @@ FEW_LABELS = (ROOT / "docs" / "few_shot.md").read_text(encoding="utf-8")
 PREFIX = (ROOT / "docs" / "prefix.md").read_text(encoding="utf-8")
 VERDICT = (ROOT / "docs" / "verdict.md").read_text(encoding="utf-8")
 WATCH = (ROOT / "docs" / "negative_transfer.md").read_text(encoding="utf-8")
+SEARCH = (ROOT / "docs" / "search.md").read_text(encoding="utf-8")
 SCHEDULES = (ROOT / "docs" / "schedules.md").read_text(encoding="utf-8")
 
 
@@ -53,22 +60,51 @@ def _blocks(language: str, text: str = README) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
-def test_the_callback_in_your_own_trainer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    training, caching, explaining = _blocks("python")
-    config = bert_config()
-    config.num_hidden_layers = 4
-    model = BertForSequenceClassification(config)
-    before = tensors(model)
-    args = TrainingArguments(str(tmp_path), max_steps=8, use_cpu=True, disable_tqdm=True)
-    shown = {"model": model, "args": args, "train": examples(model)}
-    exec(training, shown)
-    exec(caching, shown)
-    exec(explaining, shown)
-    assert Path("schedule.png").stat().st_size > 10_000
-    after = tensors(model)
-    moved = {name for name in before if not torch.equal(before[name], after[name])}
-    assert {"classifier.weight", "bert.encoder.layer.3.output.dense.weight"} <= moved
+_LOADED_BY_OTHERS = """
+import json, sys
+sys.modules["hf_transfer_plugin"] = None  # an import of it fails, as where it is not installed
+from transformers import pipeline
+print(json.dumps([pipeline("text-classification", model)("A list.") for model in sys.argv[1:]]))
+"""
+
+
+def test_the_callback_in_your_own_trainer(tmp_path: Path) -> None:
+    (script,) = _blocks("python")
+    plain = [line for line in script.splitlines() if "  # callback" not in line]
+    assert len(script.splitlines()) - len(plain) <= 5, "the callback takes five lines"
+    compile("\n".join(plain), "without the callback", "exec")
+    assert not [line for line in plain if "Freezing" in line or "schedule" in line]
+
+    (tmp_path / "quickstart.py").write_text(script, encoding="utf-8")
+    said = _fresh(tmp_path, "quickstart.py")
+    assert "head   neck, head" in said and "whole run: 6" in said
+    first, last, model = (f"quickstart/{n}" for n in ("checkpoint-8", "checkpoint-16", "model"))
+    source = load_file(sample_checkpoint("sample:minilm") / "model.safetensors")
+    pretrained = {f"bert.{name}": tensor for name, tensor in source.items()}
+    frozen, thawed = (load_file(tmp_path / each / "model.safetensors") for each in (first, last))
+    new = torch.zeros(())
+    moved = {name for name in frozen if not torch.equal(frozen[name], pretrained.get(name, new))}
+    head = {"classifier.bias", "classifier.weight"}
+    assert moved == {*head, "bert.pooler.dense.bias", "bert.pooler.dense.weight"}
+    assert len(frozen.keys() - moved) > 90 and frozen["classifier.bias"].any(), "it begins at 0"
+    assert not any(torch.equal(frozen[name], thawed[name]) for name in frozen)
+
+    answers = json.loads(_fresh(tmp_path, "-c", _LOADED_BY_OTHERS, first, model))
+    assert {answer["label"] for (answer,) in answers} <= {"class", "function"} and len(answers) == 2
+
+
+def _fresh(folder: Path, *words: str) -> str:
+    """Run Python in a process of its own, as somebody without a network does."""
+    done = subprocess.run(
+        [sys.executable, *words],
+        cwd=folder,
+        env={**os.environ, "HF_HUB_OFFLINE": "1", "ACCELERATE_USE_CPU": "true"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
 
 
 def test_the_frozen_prefix(
@@ -125,6 +161,20 @@ def test_the_schedules_of_the_cards(tmp_path: Path) -> None:
     schedule = FreezingSchedule.from_config(yaml.safe_load(text)["schedule"])
     assert len(schedule.phases) == 8 and schedule.phases[2].curve == "slanted_triangular"
     assert set(re.findall(r"^\| `(\w+)\(", SCHEDULES, re.MULTILINE)) == set(NAMES)
+
+
+def test_the_search_over_schedules(tmp_path: Path) -> None:
+    searching, keeping = _blocks("python", SEARCH)
+    rows = examples(BertForSequenceClassification(bert_config()))
+    args = TrainingArguments(
+        str(tmp_path), max_steps=6, use_cpu=True, disable_tqdm=True, eval_strategy="epoch"
+    )
+    shown: dict[str, Any] = {"args": args, "train": rows, "validation": rows}
+    shown["make_model"] = lambda: BertForSequenceClassification(bert_config())
+    exec(searching.replace("n_trials=20", "n_trials=2"), shown)
+    exec(keeping, shown)
+    assert shown["trainer"].state.global_step == 6
+    assert shown["args"].learning_rate == shown["best"].hyperparameters["learning_rate"]
 
 
 def test_the_adapters_of_the_cards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,7 @@ def test_wheel(tmp_path: Path) -> None:
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {"hf_transfer_plugin"}
     assert "hf-tl = hf_transfer_plugin.cli:main" in read["entry_points.txt"]
-    for extra in ("vision", "demo", "test", "bench", "docs"):
+    for extra in ("vision", "demo", "test", "bench", "docs", "search", "tracking"):
         assert f"Provides-Extra: {extra}" in read["METADATA"]
     plain = [row for row in read["METADATA"].splitlines() if row.startswith("Requires-Dist")]
     assert not [row for row in plain if "timm" in row and "extra" not in row]

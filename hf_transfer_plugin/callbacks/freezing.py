@@ -21,7 +21,7 @@ from hf_transfer_plugin.callbacks.freezing_run import FreezingRun, forget_graphs
 from hf_transfer_plugin.callbacks.group_switch import GroupSwitch
 from hf_transfer_plugin.callbacks.loaded_weights import translate_names
 from hf_transfer_plugin.callbacks.pinning import MODES, Pins
-from hf_transfer_plugin.callbacks.report_order import add_to_logs, move_to_front
+from hf_transfer_plugin.callbacks.report_order import add_to_logs, move_to_front, take_back
 from hf_transfer_plugin.errors import ScheduleError
 from hf_transfer_plugin.phases import Phase, Transition
 
@@ -45,9 +45,9 @@ class FreezingCallback(TrainerCallback, ExportableState):
     written are set aside when the Trainer is built, so that `resume_from_checkpoint=True` takes
     the last whole one.
 
-    Logs gain `phase` (from 0), `trainable_parameters` and `rate/GROUP` for each layer group (0
-    when it is frozen); `learning_rate` becomes the highest of them. Reporters named in
-    `report_to` see them too.
+    Logs gain `phase` (from 0), `trainable_parameters`, `trainable_share` (of all weights, 0 to 1)
+    and `rate/GROUP` for each layer group (0 when it is frozen); `learning_rate` becomes the highest
+    of them. Reporters named in `report_to` see them too.
 
     Examples:
         >>> trainer = Trainer(..., callbacks=[FreezingCallback(FreezingSchedule.lp_ft())])
@@ -182,6 +182,7 @@ class FreezingCallback(TrainerCallback, ExportableState):
         """Follow the metric, when the phase waits for a plateau."""
         if self._run is not None:
             self._run.evaluated(state.global_step, kwargs.get("metrics") or {})
+            take_back(kwargs.get("metrics"), tuple(self._run.logged()))
 
     def on_log(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any

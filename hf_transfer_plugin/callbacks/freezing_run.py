@@ -56,6 +56,7 @@ class FreezingRun:
         self.current: ScheduleState | None = None
         self.factors: dict[str, float] = {}
         self.trainable_parameters = 0
+        self._parameters = sum(each.numel() for each in switch.model.parameters())
         self._carried = CarriedTensors(self.weights.optimizer, self._tensors)
         loaded = self._carried.loaded
         self._measuring = Measuring(switch, progress.get("measured"))
@@ -145,9 +146,13 @@ class FreezingRun:
             self._watch.observe(self.current, step, metrics)
 
     def logged(self) -> dict[str, float]:
-        """Return the phase and the number of weights that train."""
+        """Return the phase, the number of weights that train, and their share of all."""
         assert self.current is not None
-        return {"phase": self.current.phase, "trainable_parameters": self.trainable_parameters}
+        return {
+            "phase": self.current.phase,
+            "trainable_parameters": self.trainable_parameters,
+            "trainable_share": self.trainable_parameters / self._parameters,
+        }
 
     def logged_rates(self) -> dict[str, float]:
         """Return the rate of each layer group in the last step, and the highest of them."""

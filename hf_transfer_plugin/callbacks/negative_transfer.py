@@ -21,7 +21,7 @@ from hf_transfer_plugin.callbacks.negative_transfer_options import (
 )
 from hf_transfer_plugin.callbacks.negative_transfer_run import WatchedRun
 from hf_transfer_plugin.callbacks.pretrained import Pretrained
-from hf_transfer_plugin.callbacks.report_order import add_to_logs, move_to_front
+from hf_transfer_plugin.callbacks.report_order import add_to_logs, move_to_front, take_back
 from hf_transfer_plugin.callbacks.sharded_weights import is_sharded
 from hf_transfer_plugin.callbacks.stepped_weights import SteppedWeights
 from hf_transfer_plugin.callbacks.stored_progress import stored_progress
@@ -211,6 +211,7 @@ class NegativeTransferCallback(TrainerCallback, ExportableState):
         """Act on what the evaluation showed."""
         if self._run is not None:
             self._run.evaluation_done(kwargs.get("metrics"))
+            take_back(kwargs.get("metrics"), ("transfer/",))
             self._run.act(control)
 
     def on_predict(

@@ -9,7 +9,7 @@ from typing import Any
 from transformers import TrainerCallback, TrainerState
 from transformers.trainer_callback import CallbackHandler
 
-__all__ = ["add_to_logs", "move_to_front"]
+__all__ = ["add_to_logs", "move_to_front", "take_back"]
 
 
 def add_to_logs(state: TrainerState, logs: dict[str, Any], added: Mapping[str, Any]) -> None:
@@ -24,6 +24,20 @@ def add_to_logs(state: TrainerState, logs: dict[str, Any], added: Mapping[str, A
     # Trainer keeps a copy that it made just before this hook.
     if state.log_history:
         state.log_history[-1].update(added)
+
+
+def take_back(metrics: dict[str, Any] | None, prefixes: tuple[str, ...]) -> None:
+    """Leave what was added to the log of an evaluation out of its metrics: called in on_evaluate.
+
+    Trainer logs and returns the same mapping, and a hyperparameter search adds up all of it.
+
+    Args:
+        metrics: what on_evaluate was given.
+        prefixes: with which the added names begin.
+    """
+    for name in [each for each in metrics or {} if each.startswith(prefixes)]:
+        assert metrics is not None
+        del metrics[name]
 
 
 def move_to_front(callback: TrainerCallback, behind: type[TrainerCallback] | None = None) -> bool:

@@ -88,6 +88,6 @@ def self_taught(config: RunConfig, **options: Any) -> SelfTaughtComparison:
         replace(plan, name="without"),
     ):
         file = folder / "results" / f"{changed.name}.json"
-        results.append(run(changed, results=file, data=data))
+        results.append(run(changed, results=file, data=data, logs_dir=folder / "logs"))
     verdict = judge(*results, margin=config.margin, confidence=config.confidence)
     return SelfTaughtComparison(found, results[0], results[1], verdict, pretrained)

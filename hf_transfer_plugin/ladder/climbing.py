@@ -198,6 +198,7 @@ class _Ladder:
             model_dir=self._rescued,
             test=False,
             data=self.line.data,
+            logs_dir=self.line.folder / "logs" / self.folder.name,
         )
         return control.best_seed
 

@@ -83,6 +83,7 @@ def _trained(ground: Ground, plan: Plan) -> Tried:
         seeds_dir=folder,
         test=False,
         data=ground.data,
+        logs_dir=ground.folder.parent / "logs" / ground.folder.name,
     )
     models = SeedModels(plan, ground.data, folder)
     return Tried(result, models, models.weights, f"rate {result.seeds[0].learning_rate:g}")

@@ -11,6 +11,7 @@ from transformers import TrainingArguments
 from hf_transfer_plugin.errors import ConfigError, LaunchError, did_you_mean
 from hf_transfer_plugin.processes import cpu_only, world_size
 from hf_transfer_plugin.records import Plan
+from hf_transfer_plugin.train.tracking import check_reporters
 
 __all__ = ["check_training", "training_arguments"]
 
@@ -64,6 +65,7 @@ def check_training(training: Mapping[str, Any], batch_size: int) -> None:
                 expected="an argument of transformers.TrainingArguments",
                 action="correct or remove the key",
             )
+    check_reporters(training)
     accumulation = training.get("gradient_accumulation_steps", 1)
     if type(accumulation) is not int or accumulation < 1:
         raise ConfigError(

@@ -33,6 +33,7 @@ def run_multitask(
     results: str | os.PathLike[str] | None = None,
     model_dir: str | os.PathLike[str] | None = None,
     data: Mapping[str, TargetData] | None = None,
+    logs_dir: str | os.PathLike[str] | None = None,
 ) -> MultitaskResult:
     """Train several tasks on one network with each seed, through `transformers.Trainer`.
 
@@ -45,6 +46,7 @@ def run_multitask(
         results: JSON file that is written after each seed; a run that stopped goes on from it.
         model_dir: takes a folder for each task, with the weights of the best seed.
         data: task -> its data, when they are loaded already.
+        logs_dir: folder for what `report_to: tensorboard` writes, in WAY/seed-N.
 
     Raises:
         ConfigError: for tasks, ways or training arguments that do not fit.
@@ -68,7 +70,8 @@ def run_multitask(
     if done is not None and trained_seeds == len(plan.seeds):
         _log.info("%s: all %d seeds are there already", plan.way.name, trained_seeds)
         return done
-    return _train(plan, data, done, path, folder)
+    logs = Path(logs_dir) if logs_dir is not None else None
+    return _train(plan, data, done, path, folder, logs)
 
 
 def check_tasks(data: Mapping[str, TargetData]) -> None:
@@ -115,6 +118,7 @@ def _train(
     done: MultitaskResult | None,
     path: Path | None,
     folder: Path | None,
+    logs: Path | None,
 ) -> MultitaskResult:
     from hf_transfer_plugin.train.multitask_training import prepare_tasks, train_tasks
 
@@ -122,14 +126,15 @@ def _train(
     for seed in plan.seeds[len(_seeds(done)) :]:
         if done is None and plan.learning_rates:
             tried = {
-                f"{rate:g}": train_tasks(plan, seed, rate, joint) for rate in plan.learning_rates
+                f"{rate:g}": train_tasks(plan, seed, rate, joint, logs)
+                for rate in plan.learning_rates
             }
             grid = {rate: each.mean for rate, each in tried.items()}
             trained = max(tried.values(), key=lambda each: each.mean)
         else:
             grid = dict(done.grid) if done else {}
             rate = _seeds(done)[0].learning_rate if done else None
-            trained = train_tasks(plan, seed, rate, joint)
+            trained = train_tasks(plan, seed, rate, joint, logs)
         done = _extended(plan, data, done, trained, grid)
         if folder is not None and done.best_seed == seed:
             for name in plan.tasks:

@@ -39,6 +39,7 @@ from hf_transfer_plugin.train.adapting import adapted, adapter_callbacks, optimi
 from hf_transfer_plugin.train.answers import Answers
 from hf_transfer_plugin.train.arguments import training_arguments
 from hf_transfer_plugin.train.reached import curve_of
+from hf_transfer_plugin.train.tracking import place_logs, release_reporters, training_name
 from hf_transfer_plugin.train.training import prepare
 
 __all__ = ["Joint", "TrainedTasks", "prepare_tasks", "train_tasks"]
@@ -95,7 +96,11 @@ def prepare_tasks(plan: MultitaskPlan, data: Mapping[str, TargetData]) -> Joint:
 
 
 def train_tasks(
-    plan: MultitaskPlan, seed: int, learning_rate: float | None, joint: Joint
+    plan: MultitaskPlan,
+    seed: int,
+    learning_rate: float | None,
+    joint: Joint,
+    logs: Path | None = None,
 ) -> TrainedTasks:
     """Train all tasks with one seed; it decides heads, order and dropout, never the splits.
 
@@ -104,6 +109,7 @@ def train_tasks(
         seed: seed of this run.
         learning_rate: peak rate; None takes the plan's own.
         joint: checkpoint and data.
+        logs: takes what TensorBoard writes.
     """
     start = time.perf_counter()
     names = list(plan.tasks)
@@ -137,9 +143,12 @@ def train_tasks(
             optimizer_cls_and_kwargs=optimizer_of(common, args),
         )
         trainer.remove_callback(PrinterCallback)
+        way = replace(common, name=plan.way.name)
+        place_logs(trainer, logs, training_name(way, seed, learning_rate))
         with progress(f"{plan.way.name}, seed {seed}") as move:
             trainer.add_callback(ProgressBarCallback(move, f"mean_{plan.metric}"))
             trainer.train()
+        release_reporters(trainer)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     if plan.adapter is not None:
         model.merge_adapter()

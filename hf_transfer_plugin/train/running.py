@@ -36,6 +36,7 @@ def run(
     test: bool = True,
     data: TargetData | None = None,
     against: Against | None = None,
+    logs_dir: str | os.PathLike[str] | None = None,
 ) -> RunResult:
     """Train a plan with each of its seeds, through `transformers.Trainer`.
 
@@ -52,6 +53,7 @@ def run(
         data: the plan's data when they are loaded already.
         against: what the watch holds the run against; no part of the plan, so results that are
             there already stay. None: it sees collapses and broken gradients alone.
+        logs_dir: folder for what `report_to: tensorboard` writes, in PLAN/seed-N.
 
     Raises:
         DataError: for data that cannot be learned from.
@@ -74,6 +76,7 @@ def run(
         Path(model_dir) if model_dir is not None else None,
         Path(seeds_dir) if seeds_dir is not None else None,
         test,
+        Path(logs_dir) if logs_dir is not None else None,
     )
     done = _earlier(plan, data, places)
     # Nobody writes before everybody has looked, or they would go on from different seeds.
@@ -105,6 +108,7 @@ class _Places:
     model_dir: Path | None
     seeds_dir: Path | None
     test: bool
+    logs: Path | None = None
 
     def seed_dirs(self, seed: int) -> tuple[Path, ...]:
         """Return the folders of a seed: its weights, and those of the start of its last phase."""
@@ -148,7 +152,9 @@ def _train_seeds(
     keep_start = places.seeds_dir is not None
 
     def attempt(plan: Plan, seed: int, rate: float | None) -> Trained:
-        return train_once(plan, seed, rate, data, checkpoint, prepared, keep_start, against)
+        return train_once(
+            plan, seed, rate, data, checkpoint, prepared, keep_start, against, places.logs
+        )
 
     for seed in plan.seeds[len(done.seeds) if done else 0 :]:
         if done is None and plan.learning_rates:

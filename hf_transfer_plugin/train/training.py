@@ -54,6 +54,7 @@ from hf_transfer_plugin.train.reached import (
     plain_metrics,
     seed_result,
 )
+from hf_transfer_plugin.train.tracking import place_logs, release_reporters, training_name
 from hf_transfer_plugin.train.watching import watching
 
 __all__ = ["Trained", "prepare", "roles_of", "train_once"]
@@ -123,6 +124,7 @@ def train_once(
     prepared: Prepared,
     keep_start: bool = False,
     against: Against | None = None,
+    logs: Path | None = None,
 ) -> Trained:
     """Train with one seed; the seed decides head, order and dropout, never the split.
 
@@ -135,9 +137,10 @@ def train_once(
         prepared: the data in the form the checkpoint reads; without "test" nothing is tested.
         keep_start: keep the weights with which the last phase begins, too.
         against: what the watch holds the run against.
+        logs: takes what TensorBoard writes.
     """
     start = time.perf_counter()
-    setting = _Setting(plan, data, checkpoint, prepared, Meter())
+    setting = _Setting(plan, data, checkpoint, prepared, Meter(), logs)
     needs_start = plan.average is not None and plan.average.kind.needs_start
     fitted = _fit(plan, seed, learning_rate, setting, keep_start or needs_start, against)
     trainer = fitted.trainer
@@ -190,6 +193,7 @@ class _Setting:
     checkpoint: Checkpoint
     prepared: Prepared
     meter: Meter
+    logs: Path | None
 
     def network(self) -> PreTrainedModel:
         """Return the checkpoint with a head for the classes, drawn with the seed that is set."""
@@ -251,12 +255,14 @@ def _fit(
             optimizer_cls_and_kwargs=optimizer_of(plan, args),
         )
         trainer.remove_callback(PrinterCallback)
+        place_logs(trainer, setting.logs, training_name(plan, seed, learning_rate, order))
         undo = ExitStack()
         if plan.prefix_cache:
             undo.callback(prefix_cache(trainer).remove)
-        with progress(f"{plan.name}, seed {seed}") as move:
+        with progress(_headline(plan, seed, learning_rate), plan.name) as move:
             trainer.add_callback(ProgressBarCallback(move, plan.metric))
             trainer.train()
+        release_reporters(trainer)
     if chosen is not None:
         if len(plan.schedule) > 1:
             undo.close()  # an earlier evaluation may have had other frozen layers
@@ -274,6 +280,12 @@ def _fit(
         moving=moving.weights if moving else {},
         close=undo.close,
     )
+
+
+def _headline(plan: Plan, seed: int, rate: float | None) -> str:
+    tried = f", rate {rate:g}" if plan.learning_rates and rate is not None else ""
+    place = f" ({plan.seeds.index(seed) + 1} of {len(plan.seeds)})" if seed in plan.seeds else ""
+    return f"{plan.name}, seed {seed}{place}{tried}"
 
 
 def _train_rows(plan: Plan, prepared: Prepared) -> Any:
