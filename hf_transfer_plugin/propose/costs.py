@@ -82,8 +82,9 @@ def _depth(phase: Phase, blocks: int) -> float:
 def cost_of(way: Way, epochs: float, facts: Facts) -> Cost:
     """Return what all seeds of a way are expected to take.
 
-    Frozen layers below what trains are computed once, where the prefix cache is on and no
-    objective reads the whole input. Reading data and validation come on top.
+    Frozen layers below what trains are computed once, where the prefix cache is on, there is no
+    adapter (whose dropout keeps the cache off) and no objective reads the whole input. Reading data
+    and validation come on top.
 
     Args:
         way: what trains.
@@ -91,7 +92,8 @@ def cost_of(way: Way, epochs: float, facts: Facts) -> Cost:
         facts: of data, network and machine.
     """
     reads = way.objective.kind.reads if way.objective is not None else frozenset()
-    cached = facts.prefix_cache and not reads & {"source", "source_head", "second_pass"}
+    whole_input = way.adapter is not None or reads & {"source", "source_head", "second_pass"}
+    cached = facts.prefix_cache and not whole_input
     domains = 2.0 if "domains" in reads else 1.0
     adapter = 1.0
     if way.adapter is not None:

@@ -1,0 +1,75 @@
+"""HOW, proposed for a run: facts of its folder to proposal.json."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from hf_transfer_plugin.config import RunConfig
+from hf_transfer_plugin.data import TargetData
+from hf_transfer_plugin.errors import RecordError
+from hf_transfer_plugin.layer_profile_record import LayerProfile
+from hf_transfer_plugin.made_once import made_once
+from hf_transfer_plugin.propose.gathering import gather
+from hf_transfer_plugin.propose.piloting import check_pilot, pilot_training, piloted
+from hf_transfer_plugin.propose.proposing import propose
+from hf_transfer_plugin.propose.records import Proposal
+from hf_transfer_plugin.records import Plan, Ranking
+
+__all__ = ["proposal_of"]
+
+
+def proposal_of(
+    config: RunConfig,
+    plan: Plan,
+    data: TargetData,
+    ranking: Ranking,
+    *,
+    budget_minutes: float | None = None,
+    pilot: bool = False,
+    earlier: bool = False,
+) -> Proposal:
+    """Return the proposal of a run folder; one that is there and rests on the same facts stays.
+
+    Args:
+        config: says what stays as it is written, and where the folder is.
+        plan: of that config.
+        data: its rows.
+        ranking: has scored its checkpoint.
+        budget_minutes: of training the transfer with all its seeds, pilot included.
+        pilot: let short trainings choose among the best options.
+        earlier: one that was made within another budget will do.
+
+    Raises:
+        LaunchError: for a pilot in several processes.
+    """
+    if pilot:
+        check_pilot()
+    folder = Path(config.run_folder)
+    profile = _profile(folder, data)
+    facts = gather(plan, data, ranking, config.kept, profile=profile, budget_minutes=budget_minutes)
+
+    def fits(held: Proposal) -> bool:
+        budget = held.facts.budget_minutes if earlier else budget_minutes
+        same = replace(facts, budget_minutes=budget) == held.facts
+        return same and (held.pilot is not None or not pilot)
+
+    def make() -> Proposal:
+        found = propose(facts)
+        if not pilot:
+            return found
+        rows = len(data.splits["choice" if plan.choose_by else "validation"])
+        return piloted(found, plan, rows, pilot_training(data, folder / "pilot"))
+
+    return made_once(folder, Proposal, fits, make)
+
+
+def _profile(folder: Path, data: TargetData) -> LayerProfile | None:
+    path = folder / LayerProfile.file_name
+    if not path.is_file():
+        return None
+    try:
+        held = LayerProfile.load(path)
+    except RecordError:  # of another version
+        return None
+    return held if held.data == data.summary.fingerprint else None
