@@ -29,13 +29,12 @@ from hf_transfer_plugin.environment import environment
 from hf_transfer_plugin.errors import RecordError
 from hf_transfer_plugin.explaining import Explanation, explain
 from hf_transfer_plugin.layer_profile_record import LayerProfile
-from hf_transfer_plugin.line_proposing import proposal_of
+from hf_transfer_plugin.line_proposing import proposed
 from hf_transfer_plugin.line_training import LineTraining
 from hf_transfer_plugin.look_records import Look, Looks
 from hf_transfer_plugin.made_once import made_once
 from hf_transfer_plugin.planned_training import check_looks_held, verdict_of
 from hf_transfer_plugin.processes import is_first, wait_for_all
-from hf_transfer_plugin.propose.proposing import planned
 from hf_transfer_plugin.propose.records import Proposal
 from hf_transfer_plugin.records import (
     Plan,
@@ -213,8 +212,7 @@ class Line:
         if self._plan is None:
             plan = self.config.plan(self.rank())
             if self.config.proposes:
-                found = proposal_of(self.config, plan, self.data, self.rank(), earlier=True)
-                plan = planned(found.option, plan)
+                _, plan = proposed(self.config, self.data, self.rank(), earlier=True)
             self._plan = self._written(plan)
         return self._plan
 
@@ -238,12 +236,8 @@ class Line:
         Raises:
             LaunchError: for a pilot in several processes.
         """
-        plan = self.config.plan(self.rank())
-        data, ranking = self.data, self.rank()
-        found = proposal_of(
-            self.config, plan, data, ranking, budget_minutes=budget_minutes, pilot=pilot
-        )
-        self._plan = self._written(planned(found.option, plan))
+        found, plan = proposed(self.config, self.data, self.rank(), budget_minutes, pilot)
+        self._plan = self._written(plan)
         self._explanation = self._results = None
         return found
 

@@ -12,40 +12,38 @@ from hf_transfer_plugin.layer_profile_record import LayerProfile
 from hf_transfer_plugin.made_once import made_once
 from hf_transfer_plugin.propose.gathering import gather
 from hf_transfer_plugin.propose.piloting import check_pilot, pilot_training, piloted
-from hf_transfer_plugin.propose.proposing import propose
+from hf_transfer_plugin.propose.proposing import planned, propose
 from hf_transfer_plugin.propose.records import Proposal
 from hf_transfer_plugin.records import Plan, Ranking
 
-__all__ = ["proposal_of"]
+__all__ = ["proposed"]
 
 
-def proposal_of(
+def proposed(
     config: RunConfig,
-    plan: Plan,
     data: TargetData,
     ranking: Ranking,
-    *,
     budget_minutes: float | None = None,
     pilot: bool = False,
+    *,
     earlier: bool = False,
-) -> Proposal:
-    """Return the proposal of a run folder; one that is there and rests on the same facts stays.
+) -> tuple[Proposal, Plan]:
+    """Return the proposal of a run folder, and its plan; what rests on the same facts stays.
 
     Args:
         config: says what stays as it is written, and where the folder is.
-        plan: of that config.
         data: its rows.
         ranking: has scored its checkpoint.
         budget_minutes: of training the transfer with all its seeds, pilot included.
         pilot: let short trainings choose among the best options.
-        earlier: one that was made within another budget will do.
+        earlier: a proposal that was made within another budget will do.
 
     Raises:
         LaunchError: for a pilot in several processes.
     """
     if pilot:
         check_pilot()
-    folder = Path(config.run_folder)
+    folder, plan = Path(config.run_folder), config.plan(ranking)
     profile = _profile(folder, data)
     facts = gather(plan, data, ranking, config.kept, profile=profile, budget_minutes=budget_minutes)
 
@@ -61,7 +59,8 @@ def proposal_of(
         rows = len(data.splits["choice" if plan.choose_by else "validation"])
         return piloted(found, plan, rows, pilot_training(data, folder / "pilot"))
 
-    return made_once(folder, Proposal, fits, make)
+    found = made_once(folder, Proposal, fits, make)
+    return found, planned(found.option, plan)
 
 
 def _profile(folder: Path, data: TargetData) -> LayerProfile | None:
