@@ -68,6 +68,8 @@ if TYPE_CHECKING:
         Way,
     )
     from hf_transfer_plugin.processes import require_processes
+    from hf_transfer_plugin.proposals.proposing import propose
+    from hf_transfer_plugin.proposals.records import Facts, Kept, Proposal
     from hf_transfer_plugin.records import (
         Adapter,
         Average,
@@ -123,6 +125,7 @@ __all__ = [
     "DomainPairsCollator",
     "Drift",
     "Explanation",
+    "Facts",
     "FewShotConfig",
     "FewShotResult",
     "Forecast",
@@ -132,6 +135,7 @@ __all__ = [
     "InstanceComparison",
     "InstanceTransferConfig",
     "InstanceWeights",
+    "Kept",
     "LayerGroup",
     "LayerGroups",
     "LayerProfile",
@@ -151,6 +155,7 @@ __all__ = [
     "PlannedLook",
     "PrefixCache",
     "PrefixUse",
+    "Proposal",
     "RankBudgetCallback",
     "Ranking",
     "Report",
@@ -201,6 +206,7 @@ __all__ = [
     "merge_adapter",
     "planned_look",
     "prefix_cache",
+    "propose",
     "public_report",
     "publish",
     "rank_checkpoints",
@@ -262,6 +268,8 @@ _HOMES = {
     "multitask_line": ("MultitaskLine",),
     "multitask_records": ("MultitaskPlan", "MultitaskReport", "MultitaskResult", "Way"),
     "processes": ("require_processes",),
+    "proposals.proposing": ("propose",),
+    "proposals.records": ("Facts", "Kept", "Proposal"),
     "records": (
         "Adapter",
         "Average",

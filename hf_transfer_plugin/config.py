@@ -24,7 +24,7 @@ from hf_transfer_plugin.config_values import check_values
 from hf_transfer_plugin.decide.controls import DEFAULT_CONTROLS, controls
 from hf_transfer_plugin.domain_kinds import DEFAULT_CHOICE, ChooseBy, Labels
 from hf_transfer_plugin.objective_records import Objective
-from hf_transfer_plugin.propose.records import Kept
+from hf_transfer_plugin.proposals.records import Kept
 from hf_transfer_plugin.records import DataSpec, Phase, Plan, Ranking, Task
 from hf_transfer_plugin.serialization import Record
 
@@ -57,9 +57,9 @@ class RunConfig(Record):
         run_folder: where everything of this run is written.
         checkpoint: the checkpoint to transfer; without it the best candidate of the ranking.
         candidates: checkpoints to rank; the one to transfer is ranked too.
-        schedule: `{name: lp_ft, fraction: 0.3}` or `{phases: [...]}`; "auto" lets the planner
-            propose it, with the adapter, objective, rate and length that are not written here
-            (docs/planning.md). None: full fine-tuning.
+        schedule: `linear_probe`, `{name: lp_ft, fraction: 0.3}` or `{phases: [...]}`; `auto` lets
+            the planner propose it, with adapter, objective, rate and length as far as these are
+            not written (docs/planning.md). None: full fine-tuning.
         adapter: `lora`, or `{name: lora, r: 8, keep: merged}`; see `Adapter`.
         objective: `l2sp`, or `{name: l2sp, alpha: 0.1}`; see `Objective`.
         average: `wise_ft`, `ema`, `soup`, or `{name: soup, members: 4}`; see `Average`.
@@ -244,8 +244,8 @@ def load_config(
     check_keys(data, RunConfig)
     if data.get("watch") is False:  # what YAML reads `off` as
         data["watch"] = "off"
-    if data.get("schedule") == "auto":
-        data["schedule"] = dict(AUTO)
+    if isinstance(data.get("schedule"), str):
+        data["schedule"] = {"name": data["schedule"]}
     spread(data, _LISTS)
     _seeds_of_looks(data)
     name_folders(data)

@@ -35,7 +35,7 @@ from hf_transfer_plugin.look_records import Look, Looks
 from hf_transfer_plugin.made_once import made_once
 from hf_transfer_plugin.planned_training import check_looks_held, verdict_of
 from hf_transfer_plugin.processes import is_first, wait_for_all
-from hf_transfer_plugin.propose.records import Proposal
+from hf_transfer_plugin.proposals.records import Proposal
 from hf_transfer_plugin.records import (
     Plan,
     Ranking,

@@ -10,10 +10,10 @@ from hf_transfer_plugin.data import TargetData
 from hf_transfer_plugin.errors import RecordError
 from hf_transfer_plugin.layer_profile_record import LayerProfile
 from hf_transfer_plugin.made_once import made_once
-from hf_transfer_plugin.propose.gathering import gather
-from hf_transfer_plugin.propose.piloting import check_pilot, pilot_training, piloted
-from hf_transfer_plugin.propose.proposing import planned, propose
-from hf_transfer_plugin.propose.records import Proposal
+from hf_transfer_plugin.proposals.gathering import gather
+from hf_transfer_plugin.proposals.piloting import check_pilot, pilot_training, piloted
+from hf_transfer_plugin.proposals.proposing import planned, propose
+from hf_transfer_plugin.proposals.records import Proposal
 from hf_transfer_plugin.records import Plan, Ranking
 
 __all__ = ["proposed"]

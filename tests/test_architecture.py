@@ -34,7 +34,7 @@ LAYERS = (
     | {"explanation", "explanation_picture", "explanation_table", "phase_costs", "run_settings"}
     | {"doctor", "step_work"},
     {"train"},
-    {"propose"},
+    {"proposals"},
     {
         "config",
         "config_values",

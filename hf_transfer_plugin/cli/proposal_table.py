@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hf_transfer_plugin.processes import is_first
-from hf_transfer_plugin.propose.records import Option, Pilot, Proposal
+from hf_transfer_plugin.proposals.records import Option, Pilot, Proposal
 
 __all__ = ["show_proposal"]
 

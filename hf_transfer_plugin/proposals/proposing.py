@@ -9,12 +9,12 @@ from typing import Any
 from hf_transfer_plugin.adapt.average_checks import check_average
 from hf_transfer_plugin.adapt.schedules import FreezingSchedule
 from hf_transfer_plugin.errors import TransferError
-from hf_transfer_plugin.propose.costs import cost_of
-from hf_transfer_plugin.propose.evidence import EVIDENCE
-from hf_transfer_plugin.propose.records import Facts, Option, Proposal, Reason
-from hf_transfer_plugin.propose.rules import FEW_SHOT, Ranked, ranked
-from hf_transfer_plugin.propose.settings import epochs_of, length_reason, rate_of, rate_reason
-from hf_transfer_plugin.propose.ways import Way, laid_over
+from hf_transfer_plugin.proposals.costs import cost_of
+from hf_transfer_plugin.proposals.evidence import EVIDENCE
+from hf_transfer_plugin.proposals.records import Facts, Option, Proposal, Reason
+from hf_transfer_plugin.proposals.rules import FEW_SHOT, Ranked, ranked
+from hf_transfer_plugin.proposals.settings import epochs_of, length_reason, rate_of, rate_reason
+from hf_transfer_plugin.proposals.ways import Way, laid_over
 from hf_transfer_plugin.records import Plan
 
 __all__ = ["planned", "propose"]

@@ -11,9 +11,9 @@ from pathlib import Path
 from hf_transfer_plugin.data import TargetData
 from hf_transfer_plugin.errors import LaunchError
 from hf_transfer_plugin.processes import world_size
-from hf_transfer_plugin.propose.proposing import planned
-from hf_transfer_plugin.propose.records import Option, Pilot, PilotRun, Proposal
-from hf_transfer_plugin.propose.settings import epochs_in
+from hf_transfer_plugin.proposals.proposing import planned
+from hf_transfer_plugin.proposals.records import Option, Pilot, PilotRun, Proposal
+from hf_transfer_plugin.proposals.settings import epochs_in
 from hf_transfer_plugin.records import Plan
 
 __all__ = ["PilotTraining", "check_pilot", "pilot_training", "piloted"]

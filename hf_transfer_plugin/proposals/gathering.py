@@ -8,7 +8,7 @@ from hf_transfer_plugin.checkpoints import Checkpoint
 from hf_transfer_plugin.data import TargetData
 from hf_transfer_plugin.layer_profile_record import LayerProfile
 from hf_transfer_plugin.layers import layer_groups
-from hf_transfer_plugin.propose.records import Facts, Kept
+from hf_transfer_plugin.proposals.records import Facts, Kept
 from hf_transfer_plugin.records import Candidate, Plan, Ranking
 
 __all__ = ["gather"]

@@ -12,7 +12,7 @@ import pytest
 
 from hf_transfer_plugin import Line, Plan, RunConfig, RunResult, load_config
 from hf_transfer_plugin.layer_profile_record import LayerProfile
-from hf_transfer_plugin.propose.records import Proposal
+from hf_transfer_plugin.proposals.records import Proposal
 from tests.cli.conftest import command as command
 from tests.cli.conftest import workplace as workplace
 from tests.tiny_runs import texts, write_text_folder

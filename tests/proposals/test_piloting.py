@@ -8,11 +8,11 @@ import pytest
 
 from hf_transfer_plugin import Plan
 from hf_transfer_plugin.errors import LaunchError
-from hf_transfer_plugin.propose.piloting import check_pilot, piloted
-from hf_transfer_plugin.propose.proposing import propose
-from hf_transfer_plugin.propose.records import Kept, Proposal
+from hf_transfer_plugin.proposals.piloting import check_pilot, piloted
+from hf_transfer_plugin.proposals.proposing import propose
+from hf_transfer_plugin.proposals.records import Kept, Proposal
 from hf_transfer_plugin.records import DataSpec
-from tests.propose.test_rules import TEXTS, facts
+from tests.proposals.test_rules import TEXTS, facts
 
 PLAN = Plan("transfer", "text-classification", "a/b", DataSpec("x"), batch_size=10)
 SHORT = {"lora, lp_ft": 0.5, "lp_ft": 0.9, "full": 0.8, "ia3": 0.4}

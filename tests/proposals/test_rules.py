@@ -11,9 +11,9 @@ import pytest
 
 from hf_transfer_plugin import Adapter, Objective, Plan
 from hf_transfer_plugin.average_records import Average
-from hf_transfer_plugin.propose.evidence import EVIDENCE
-from hf_transfer_plugin.propose.proposing import planned, propose
-from hf_transfer_plugin.propose.records import Facts, Kept, Proposal
+from hf_transfer_plugin.proposals.evidence import EVIDENCE
+from hf_transfer_plugin.proposals.proposing import planned, propose
+from hf_transfer_plugin.proposals.records import Facts, Kept, Proposal
 from hf_transfer_plugin.records import DataSpec
 
 ROOT = Path(__file__).parents[2]

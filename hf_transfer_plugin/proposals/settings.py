@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from hf_transfer_plugin.propose.costs import depths
-from hf_transfer_plugin.propose.records import Facts, Reason
-from hf_transfer_plugin.propose.ways import Way
+from hf_transfer_plugin.proposals.costs import depths
+from hf_transfer_plugin.proposals.records import Facts, Reason
+from hf_transfer_plugin.proposals.ways import Way
 
 __all__ = ["epochs_in", "epochs_of", "length_reason", "rate_of", "rate_reason"]
 
