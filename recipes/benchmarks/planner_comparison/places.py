@@ -1,4 +1,4 @@
-"""Data sets that the rules of the planner were not made on, at few rows."""
+"""Where the planner is held against recipes by hand: sets it was made on, and others."""
 
 from __future__ import annotations
 
@@ -9,7 +9,23 @@ from how_comparison.places import Place, Target
 
 from hf_transfer_plugin.records import DataSpec
 
-__all__ = ["HELD_OUT", "HeldOut", "held_out_places"]
+__all__ = ["HELD_OUT", "MADE_ON", "HeldOut", "held_out_places"]
+
+#: Where the rules were made, at rows and steps of the committed results.
+MADE_ON = (
+    Place("trec6", 12, 110),
+    Place("trec6", 15, 250),
+    Place("trec6", 30, 250),
+    Place("trec6", 50, 250),
+    Place("trec6", 100, 450),
+    Place("tweet_emotion", 12, 110),
+    Place("tweet_emotion", 100, 300),
+    Place("banking77", 100, 1100),
+    Place("oxford_pets37_subset", 15, 200),
+    Place("oxford_pets37_subset", 30, 200),
+    Place("oxford_pets37_subset", 50, 200),
+    Place("oxford_pets37_subset", 100, 250),
+)
 
 _VALIDATION, _TEST = 200, 400
 
