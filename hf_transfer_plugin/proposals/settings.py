@@ -31,6 +31,9 @@ _MEASURED: Mapping[tuple[bool, Family], tuple[float, str]] = {
     (False, "adapter"): (1e-3, f"{_RESULTS}/adapters.md"),
     (False, "few weights"): (3e-3, f"{_RESULTS}/adapters.md"),
 }
+# Classes of texts from which on all weights take a higher rate: in the middle of 6 and 77, by ratio.
+_MANY_CLASSES = 22
+_OF_MANY_CLASSES = (3e-4, f"{_RESULTS}/adapters.md")
 # Weights from which on rates are conventions: in the middle, by ratio, of MiniLM and BERT-base.
 _LARGE = 50_000_000
 _DEVLIN = "Devlin et al., BERT (2019)"
@@ -73,6 +76,8 @@ def _rate(way: Way, facts: Facts) -> tuple[float, str, bool]:
     key = (facts.is_text, _family(way, facts))
     if facts.parameters > _LARGE and key in _OF_LARGE:
         return *_OF_LARGE[key], False
+    if key == (True, "full") and len(facts.class_rows) >= _MANY_CLASSES:
+        return *_OF_MANY_CLASSES, True
     return *_MEASURED[key], True
 
 

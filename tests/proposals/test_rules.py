@@ -134,6 +134,11 @@ def test_large_networks_take_rates_of_the_literature() -> None:
     assert rate.choice == "2e-05" and rate.figure == "" and "BERT (2019)" in rate.source
 
 
+def test_many_classes_take_the_rate_of_banking77() -> None:
+    rates = {classes: propose(facts(TEXTS, 7700, classes)).option for classes in (21, 22)}
+    assert {n: each.learning_rate for n, each in rates.items()} == {21: 1e-4, 22: 3e-4}
+
+
 def test_what_lies_outside_of_a_plan_is_named() -> None:
     few, *_ = propose(facts(TEXTS, 32)).findings
     assert "8.0 labels of a class" in few and "hf-tl few-shot" in few

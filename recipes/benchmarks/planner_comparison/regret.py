@@ -27,7 +27,7 @@ class Regret:
         planner: mean accuracy of the pick.
         best: way by hand with the best mean on test, and that mean: nobody can pick it.
         chosen: way by hand with the best validation, and its mean on test.
-        seeds: that all of them have.
+        seeds: of the pick; ways by hand that lack one of them are left out.
         by_hand: rows and seconds that the ways by hand took until the choice.
     """
 
@@ -87,14 +87,15 @@ def _regret(
     valid = {arm.way.name: _validation(arm, lines) for arm in arms}
     best = max(tests, key=lambda name: tests[name])
     chosen = max(valid, key=lambda name: valid[name])
+    batch = int(lines.environment["batch"])
     tried = [lines[trial.key] for arm in arms for trial in arm.choices(lines)]
     return Regret(
         place,
         pick,
-        fmean(planner[seed] for seed in shared),
+        fmean(planner.values()),
         (best, tests[best]),
         (chosen, tests[chosen]),
-        len(shared),
+        len(planner),
         (
             len(tried) * place.steps * int(lines.environment["batch"]),
             sum(each["seconds"] for each in tried),
