@@ -31,7 +31,7 @@ _MEASURED: Mapping[tuple[bool, Family], tuple[float, str]] = {
     (False, "adapter"): (1e-3, f"{_RESULTS}/adapters.md"),
     (False, "few weights"): (3e-3, f"{_RESULTS}/adapters.md"),
 }
-# Classes of texts from which on all weights take a higher rate: in the middle of 6 and 77, by ratio.
+# Classes of texts from which on all weights take a higher rate: between 6 and 77, by ratio.
 _MANY_CLASSES = 22
 _OF_MANY_CLASSES = (3e-4, f"{_RESULTS}/adapters.md")
 # Weights from which on rates are conventions: in the middle, by ratio, of MiniLM and BERT-base.

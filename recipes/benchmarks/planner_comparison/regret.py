@@ -80,11 +80,14 @@ def _regret(
     if not planner or len(arms) < 2:
         return None
     results = {arm.way.name: arm.results(lines) for arm in arms}
-    shared = set(planner).intersection(*results.values())
-    if not shared:
+    tests = {
+        name: fmean(seeds[seed]["test"] for seed in planner)
+        for name, seeds in results.items()
+        if seeds.keys() >= planner.keys()
+    }
+    if not tests:
         return None
-    tests = {name: fmean(seeds[seed]["test"] for seed in shared) for name, seeds in results.items()}
-    valid = {arm.way.name: _validation(arm, lines) for arm in arms}
+    valid = {arm.way.name: _validation(arm, lines) for arm in arms if arm.way.name in tests}
     best = max(tests, key=lambda name: tests[name])
     chosen = max(valid, key=lambda name: valid[name])
     batch = int(lines.environment["batch"])
@@ -96,10 +99,7 @@ def _regret(
         (best, tests[best]),
         (chosen, tests[chosen]),
         len(planner),
-        (
-            len(tried) * place.steps * int(lines.environment["batch"]),
-            sum(each["seconds"] for each in tried),
-        ),
+        (len(tried) * place.steps * batch, sum(each["seconds"] for each in tried)),
     )
 
 
