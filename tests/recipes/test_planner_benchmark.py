@@ -19,9 +19,8 @@ def test_the_planner_on_few_texts(
     from how_comparison import places as how_places
     from planner_comparison import by_hand, picks, places
 
-    monkeypatch.setattr(
-        how_places, "CHECKPOINTS", {"text": str(text_checkpoint(tmp_path / "bert"))}
-    )
+    checkpoints = {"text": str(text_checkpoint(tmp_path / "bert")), "images": "none/is-read"}
+    monkeypatch.setattr(how_places, "CHECKPOINTS", checkpoints)
     few = {"cr": (how_places.Target("text", 12, 3), 100, 6)}
     monkeypatch.setattr(places, "HELD_OUT", few)
     monkeypatch.setattr(places, "_VALIDATION", None)
