@@ -14,6 +14,7 @@ from hf_transfer_plugin.average_records import Average
 from hf_transfer_plugin.proposals.evidence import EVIDENCE
 from hf_transfer_plugin.proposals.proposing import planned, propose
 from hf_transfer_plugin.proposals.records import Facts, Kept, Proposal
+from hf_transfer_plugin.proposals.rules import FEW_IMAGES, FEW_TEXTS, MANY_IMAGES
 from hf_transfer_plugin.records import DataSpec
 
 ROOT = Path(__file__).parents[2]
@@ -144,3 +145,13 @@ def test_what_lies_outside_of_a_plan_is_named() -> None:
     assert "8.0 labels of a class" in few and "hf-tl few-shot" in few
     uneven = replace(facts(TEXTS, 400), class_rows=(390, 5, 5, 0))
     assert "the rarest class has 0 rows" in propose(uneven).findings[0]
+
+
+def test_the_page_is_run_as_it_stands(capsys: pytest.CaptureFixture[str]) -> None:
+    page = (ROOT / "docs" / "planning.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    exec(code, {})
+    first, *reasons = capsys.readouterr().out.splitlines()
+    assert first == "head alone" and len(reasons) == 5
+    assert "schedule: auto" in page and f"fewer than {FEW_TEXTS:,} rows" in page
+    assert f"fewer than {FEW_IMAGES} a class" in page and f"{MANY_IMAGES} a class" in page
