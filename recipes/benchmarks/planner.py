@@ -20,7 +20,7 @@ from planner_comparison.tables import tables
 from tuning.lines import Lines
 from tuning.script import parsed, run
 
-_PARTS = ("by hand", "picks")
+_PARTS = ("by hand", "rules", "pilot")
 
 
 def main() -> None:
@@ -41,21 +41,20 @@ def main() -> None:
 
 
 def _measure(place: HeldOut, options: argparse.Namespace, settings: Settings, lines: Lines) -> None:
-    """Train the ways by hand at a place, then let the planner pick and train its picks."""
+    """Train the ways by hand at a place, then let the planner pick, and train its picks."""
     from how_comparison.arms import arms_of
     from planner_comparison.by_hand import ways_by_hand
-    from planner_comparison.picks import RULE, WITH_PILOT, key_of, picked, trial_of
+    from planner_comparison.picks import RULE, WITH_PILOT, key_of, pick, trial_of
     from planner_comparison.training import read
     from planner_comparison.training import train as train_one
 
     if "by hand" in options.only:
         arms = arms_of([place], list(ways_by_hand().values()))
         train(options, settings, lines, arms, train_one)
-    if "picks" not in options.only:
-        return
-    if key_of(place, WITH_PILOT) not in lines:
-        picked(place, settings, read(place, settings)[0], lines, train_one)
-    for how in (RULE, WITH_PILOT):
+    for part, how in (("rules", RULE), ("pilot", WITH_PILOT)):
+        if part not in options.only:
+            continue
+        pick(place, how, settings, read(place, settings)[0], lines, train_one)
         for seed in range(options.seeds):
             trial = trial_of(place, lines[key_of(place, how)], seed)
             if trial.key not in lines:

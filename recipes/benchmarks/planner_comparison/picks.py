@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +21,7 @@ from hf_transfer_plugin.proposals.records import Facts, Kept, Proposal
 from hf_transfer_plugin.records import Plan
 from hf_transfer_plugin.select.ranking import rank_checkpoints
 
-__all__ = ["RULE", "WITH_PILOT", "by_rules", "key_of", "picked", "trial_of"]
+__all__ = ["RULE", "WITH_PILOT", "by_rules", "key_of", "pick", "trial_of"]
 
 RULE = "rules alone"
 WITH_PILOT = "with pilot"
@@ -44,36 +44,37 @@ def by_rules(place: Place) -> dict[str, Any]:
     return _told(propose(Facts(target.task, counts, target.checkpoint, kept=kept)))
 
 
-def trial_of(place: Place, pick: dict[str, Any], seed: int) -> Trial:
+def trial_of(place: Place, picked: Mapping[str, Any], seed: int) -> Trial:
     """Return the training of a pick."""
-    return Trial(place, pick["way"], pick["rate"], 1.0, seed)
+    return Trial(place, picked["way"], picked["rate"], 1.0, seed)
 
 
-def picked(
+def pick(
     place: Place,
+    how: str,
     settings: Settings,
     data: TargetData,
     lines: Lines,
     train: Callable[[Trial, Settings], dict[str, Any]],
 ) -> None:
-    """Add both picks to the lines; those that are there stay.
+    """Add a pick to the lines, unless it is there.
 
     The planner keeps the length of the place, which every way has, and the batch; way and rate
     are its own. The ranking that it reads has one score and at most 200 rows.
 
     Args:
         place: rows and steps.
+        how: RULE or WITH_PILOT.
         settings: of all trainings.
         data: rows of the place.
         lines: the results; trainings of a pilot are looked up in them first.
         train: (trial, settings) -> what one training gave.
     """
+    if key_of(place, how) in lines:
+        return
     plan = plan_of(Trial(place, PLAIN, 1e-4, 1.0, 0), settings)
     plan = replace(plan, training={"max_steps": place.steps})
-    if key_of(place, RULE) not in lines:
-        lines.add(key_of(place, RULE), _told(_by_rule(place, plan, data)))
-    if key_of(place, WITH_PILOT) in lines:
-        return
+    found = _by_rule(place, plan, data)
 
     def pilot(plan: Plan, name: str, share: float) -> tuple[float, float]:
         steps = int(plan.training["max_steps"])
@@ -81,13 +82,12 @@ def picked(
         trial = Trial(replace(place, steps=steps), name, rate, 1.0, 0)
         if trial.key not in lines:
             lines.add(trial.key, train(trial, settings))
-        found = lines[trial.key]
-        return float(found["validation"]), float(found["seconds"])
+        result = lines[trial.key]
+        return float(result["validation"]), float(result["seconds"])
 
-    rows = len(data.splits["validation"])
-    lines.add(
-        key_of(place, WITH_PILOT), _told(piloted(_by_rule(place, plan, data), plan, rows, pilot))
-    )
+    if how == WITH_PILOT:
+        found = piloted(found, plan, len(data.splits["validation"]), pilot)
+    lines.add(key_of(place, how), _told(found))
 
 
 def _by_rule(place: Place, plan: Plan, data: TargetData) -> Proposal:

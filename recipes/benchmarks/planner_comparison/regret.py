@@ -74,7 +74,7 @@ def _regret(
     planner = {
         seed: lines[key]["test"]
         for seed in range(10)
-        if (key := trial_of(place, dict(pick), seed).key) in lines
+        if (key := trial_of(place, pick, seed).key) in lines
     }
     arms = [arm for arm in arms_of([place], list(ways.values())) if arm.chosen(lines) is not None]
     if not planner or len(arms) < 2:
