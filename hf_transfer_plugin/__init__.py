@@ -71,6 +71,8 @@ if TYPE_CHECKING:
         Way,
     )
     from hf_transfer_plugin.processes import require_processes
+    from hf_transfer_plugin.proposals.proposing import propose
+    from hf_transfer_plugin.proposals.records import Facts, Kept, Proposal
     from hf_transfer_plugin.records import (
         Adapter,
         Average,
@@ -124,6 +126,7 @@ __all__ = [
     "DomainPairsCollator",
     "Drift",
     "Explanation",
+    "Facts",
     "FewShotConfig",
     "FewShotResult",
     "Forecast",
@@ -133,6 +136,7 @@ __all__ = [
     "InstanceComparison",
     "InstanceTransferConfig",
     "InstanceWeights",
+    "Kept",
     "LayerGroup",
     "LayerGroups",
     "LayerProfile",
@@ -152,6 +156,7 @@ __all__ = [
     "PlannedLook",
     "PrefixCache",
     "PrefixUse",
+    "Proposal",
     "RankBudgetCallback",
     "Ranking",
     "Report",
@@ -204,6 +209,7 @@ __all__ = [
     "merge_adapter",
     "planned_look",
     "prefix_cache",
+    "propose",
     "public_report",
     "publish",
     "rank_checkpoints",
@@ -268,6 +274,8 @@ _HOMES = {
     "multitask_line": ("MultitaskLine",),
     "multitask_records": ("MultitaskPlan", "MultitaskReport", "MultitaskResult", "Way"),
     "processes": ("require_processes",),
+    "proposals.proposing": ("propose",),
+    "proposals.records": ("Facts", "Kept", "Proposal"),
     "records": (
         "Adapter",
         "Average",

@@ -24,12 +24,16 @@ from hf_transfer_plugin.config_values import check_values
 from hf_transfer_plugin.decide.controls import DEFAULT_CONTROLS, controls
 from hf_transfer_plugin.domain_kinds import DEFAULT_CHOICE, ChooseBy, Labels
 from hf_transfer_plugin.objective_records import Objective
-from hf_transfer_plugin.records import DataSpec, Plan, Ranking, Task
+from hf_transfer_plugin.proposals.records import Kept
+from hf_transfer_plugin.records import DataSpec, Phase, Plan, Ranking, Task
 from hf_transfer_plugin.serialization import Record
 
-__all__ = ["RunConfig", "load_config"]
+__all__ = ["AUTO", "RunConfig", "load_config"]
 
 _KEYS = "a YAML file with the keys of a run, such as task, data, checkpoint, schedule, seeds"
+
+# What `schedule: auto` is stored as.
+AUTO = {"name": "auto"}
 
 # Keys whose list of one may be written without brackets.
 _LISTS = (
@@ -53,7 +57,9 @@ class RunConfig(Record):
         run_folder: where everything of this run is written.
         checkpoint: the checkpoint to transfer; without it the best candidate of the ranking.
         candidates: checkpoints to rank; the one to transfer is ranked too.
-        schedule: `{name: lp_ft, fraction: 0.3}` or `{phases: [...]}`.
+        schedule: `linear_probe`, `{name: lp_ft, fraction: 0.3}` or `{phases: [...]}`; `auto` lets
+            the planner propose it, with adapter, objective, rate and length as far as these are
+            not written (docs/planning.md). None: full fine-tuning.
         adapter: `lora`, or `{name: lora, r: 8, keep: merged}`; see `Adapter`.
         objective: `l2sp`, or `{name: l2sp, alpha: 0.1}`; see `Objective`.
         average: `wise_ft`, `ema`, `soup`, or `{name: soup, members: 4}`; see `Average`.
@@ -112,7 +118,7 @@ class RunConfig(Record):
     candidates: tuple[str, ...] = ()
     revision: str | None = None
     trust_remote_code: bool = False
-    schedule: Mapping[str, Any] = field(default_factory=lambda: {"name": "full"})
+    schedule: Mapping[str, Any] | None = None
     adapter: Adapter | None = None
     objective: Objective | None = None
     average: Average | None = None
@@ -152,6 +158,33 @@ class RunConfig(Record):
         """Return what chooses without labels of the target; None where these are read."""
         return self.choose_by or (DEFAULT_CHOICE if self.labels == "source" else None)
 
+    @property
+    def proposes(self) -> bool:
+        """Tell whether the planner decides what is not written."""
+        return self.schedule == AUTO
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """Return the phases of the schedule; full fine-tuning where none is written.
+
+        Raises:
+            ScheduleError: for a schedule that contradicts itself.
+        """
+        written = None if self.proposes else self.schedule
+        return FreezingSchedule.from_config(written or {"name": "full"}).phases
+
+    @property
+    def kept(self) -> Kept:
+        """Return what a proposal leaves as it is."""
+        return Kept(
+            schedule=None if self.proposes else self.schedule,
+            adapter=self.adapter,
+            objective=self.objective,
+            average=self.average,
+            training=dict(self.training),
+            learning_rates=self.learning_rates,
+        )
+
     def plan(self, ranking: Ranking) -> Plan:
         """Return the plan of the transfer.
 
@@ -164,7 +197,7 @@ class RunConfig(Record):
             checkpoint=self.checkpoint or ranking.candidates[0].checkpoint,
             data=self.data,
             revision=self.revision if self.checkpoint else None,
-            schedule=FreezingSchedule.from_config(self.schedule).phases,
+            schedule=self.phases,
             adapter=self.adapter,
             objective=self.objective,
             average=self.average,
@@ -216,6 +249,8 @@ def load_config(
     check_keys(data, RunConfig)
     if data.get("watch") is False:  # what YAML reads `off` as
         data["watch"] = "off"
+    if isinstance(data.get("schedule"), str):
+        data["schedule"] = {"name": data["schedule"]}
     spread(data, _LISTS)
     _seeds_of_looks(data)
     name_folders(data)

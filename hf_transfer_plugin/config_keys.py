@@ -41,7 +41,9 @@ NAMED: Mapping[str, type[Adapter] | type[Objective] | type[Average]] = {
     "average": Average,
 }
 # What a text alone stands for, where a mapping may be written.
-_ALONE: Mapping[str, str] = dict.fromkeys(DATA, "path") | dict.fromkeys(NAMED, "name")
+_ALONE: Mapping[str, str] = dict.fromkeys(DATA, "path") | dict.fromkeys(
+    (*NAMED, "schedule"), "name"
+)
 
 
 def named_folder(name: Any) -> Any:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hf_transfer_plugin.adapt.average_checks import check_average
-from hf_transfer_plugin.adapt.schedules import FreezingSchedule
 from hf_transfer_plugin.config_domains import check_domains
 from hf_transfer_plugin.data.splitting import ROLES
 from hf_transfer_plugin.decide.controls import CONTROLS
@@ -39,8 +38,8 @@ def check_values(config: RunConfig, task: Task | None) -> None:
             action="take the recipe of that task, or correct the config",
         )
     check_metric(config.metric)
-    phases = FreezingSchedule.from_config(config.schedule).phases
-    check_average(config.average, config.adapter, phases)
+    if not config.proposes:
+        check_average(config.average, config.adapter, config.phases)
     positive = {
         "batch_size": config.batch_size,
         "rank_examples": config.rank_examples,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -30,10 +29,13 @@ from hf_transfer_plugin.environment import environment
 from hf_transfer_plugin.errors import RecordError
 from hf_transfer_plugin.explaining import Explanation, explain
 from hf_transfer_plugin.layer_profile_record import LayerProfile
+from hf_transfer_plugin.line_proposing import proposed
 from hf_transfer_plugin.line_training import LineTraining
 from hf_transfer_plugin.look_records import Look, Looks
+from hf_transfer_plugin.made_once import made_once
 from hf_transfer_plugin.planned_training import check_looks_held, verdict_of
 from hf_transfer_plugin.processes import is_first, wait_for_all
+from hf_transfer_plugin.proposals.records import Proposal
 from hf_transfer_plugin.records import (
     Plan,
     Ranking,
@@ -196,7 +198,7 @@ class Line:
             )
             return replace(profile, request=request)
 
-        found = self._once(LayerProfile, lambda held: held.request == request, make)
+        found = made_once(self.folder, LayerProfile, lambda held: held.request == request, make)
         if is_first():
             picture = profile_chart(found).image
             write_atomic((self.folder / LayerProfile.file_name).with_suffix(".png"), picture)
@@ -208,12 +210,36 @@ class Line:
         It has the seeds that looks at the same plan have added.
         """
         if self._plan is None:
-            plan, held = self.config.plan(self.rank()), self._held(Looks)
-            added = held is not None and held.planned == plan.seeds and held.fits(plan)
-            self._plan = held.plan if held is not None and added else plan
-            if is_first():
-                self._plan.save(self.folder / Plan.file_name)
+            plan = self.config.plan(self.rank())
+            if self.config.proposes:
+                _, plan = proposed(self.config, self.data, self.rank(), earlier=True)
+            self._plan = self._written(plan)
         return self._plan
+
+    def _written(self, plan: Plan) -> Plan:
+        held = self._held(Looks)
+        added = held is not None and held.planned == plan.seeds and held.fits(plan)
+        plan = held.plan if held is not None and added else plan
+        if is_first():
+            plan.save(self.folder / Plan.file_name)
+        return plan
+
+    def propose(self, *, budget_minutes: float | None = None, pilot: bool = False) -> Proposal:
+        """Propose what the config leaves open of HOW: proposal.json, and plan.json to go on with.
+
+        What the config says stays; see docs/planning.md.
+
+        Args:
+            budget_minutes: of training the transfer with all its seeds, pilot included.
+            pilot: let short trainings choose among the best options, on validation rows.
+
+        Raises:
+            LaunchError: for a pilot in several processes.
+        """
+        found, plan = proposed(self.config, self.data, self.rank(), budget_minutes, pilot)
+        self._plan = self._written(plan)
+        self._explanation = self._results = None
+        return found
 
     def replan(self, plan: Plan) -> None:
         """Go on with the same plan with more seeds; looks.json and plan.json say so first."""
@@ -320,21 +346,3 @@ class Line:
     def _shown(self, verdict: Verdict) -> tuple[ShownExample, ...]:
         lost = verdict.hidden.lost_examples if verdict.hidden is not None else ()
         return shown_examples(self.data, lost[: self.config.report_examples])
-
-    def _once(
-        self, kind: type[_Value], fits: Callable[[_Value], bool], make: Callable[[], _Value]
-    ) -> _Value:
-        """Return what the folder holds if it fits, else let the first process make it."""
-        path = self.folder / kind.file_name
-        if is_first() and not _holds(path, kind, fits):
-            make().save(path)
-        wait_for_all()
-        return kind.load(path)
-
-
-def _holds(path: Path, kind: type[_Value], fits: Callable[[_Value], bool]) -> bool:
-    try:
-        return path.is_file() and fits(kind.load(path))
-    except RecordError:
-        # Written by another version, or damaged: it is made again.
-        return False

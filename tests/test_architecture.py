@@ -34,13 +34,16 @@ LAYERS = (
     | {"explanation", "explanation_picture", "explanation_table", "phase_costs", "run_settings"}
     | {"doctor", "step_work"},
     {"train"},
+    {"proposals"},
     {
         "config",
         "config_values",
         "line",
         "config_domains",
         "config_keys",
+        "line_proposing",
         "line_training",
+        "made_once",
         "command_session",
         "multitask_config",
         "multitask_line",

@@ -19,6 +19,7 @@ PACKAGES = (
     "how_comparison",
     "measured",
     "negative_transfer_comparison",
+    "planner_comparison",
     "prefix_comparison",
     "ranking_comparison",
     "schedule_comparison",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from tuning.lines import Lines
 from tuning.script import say
 
-from how_comparison.arms import Arm
+from how_comparison.arms import Arm, Trial
 from how_comparison.settings import PROCESSOR, Settings
 
 __all__ = ["add_options", "settings_of", "train"]
@@ -39,10 +40,14 @@ def add_options(parser: argparse.ArgumentParser, out: str, datasets: Sequence[st
 
 
 def train(
-    options: argparse.Namespace, settings: Settings, lines: Lines, arms: Sequence[Arm]
+    options: argparse.Namespace,
+    settings: Settings,
+    lines: Lines,
+    arms: Sequence[Arm],
+    train_one: Callable[[Trial, Settings], dict[str, Any]] | None = None,
 ) -> None:
-    """Train what the results lack."""
-    from how_comparison.training import train as train_one
+    """Train what the results lack; `train_one` replaces `how_comparison.training.train`."""
+    from how_comparison.training import train as by_place
     from how_comparison.workers import train_all
 
     os.environ["HF_HUB_OFFLINE"] = "1"
@@ -53,7 +58,7 @@ def train(
         lines,
         settings,
         say,
-        train_one,
+        train_one or by_place,
         workers=options.workers,
         minutes=options.minutes,
     )

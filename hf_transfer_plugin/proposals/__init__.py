@@ -1,0 +1,1 @@
+"""HOW, proposed: schedule x adapter x objective from facts, with reasons and costs."""

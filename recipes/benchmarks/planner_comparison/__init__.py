@@ -1,0 +1,1 @@
+"""What the planner picks against recipes that were picked by hand."""
