@@ -1,10 +1,13 @@
-r"""A case study: train a ladder of rungs on the same data, and put them side by side.
+r"""A case study: a ladder of rungs on the same data side by side, or domains judged in pairs.
 
 The whole ladder of dogs and cats, hours on a processor:
     python recipes/case_study.py recipes/configs/cats_vs_dogs data.path=FOLDER
 
 Two rungs of it, some minutes:
     python recipes/case_study.py recipes/configs/cats_vs_dogs --rungs a d data.path=FOLDER seeds=2
+
+Every ordered pair of domains, judged against the target alone:
+    python recipes/case_study.py recipes/configs/sentiment --data FOLDER
 
 Rungs and seeds that are there already are not trained again. The folder of the study holds
 table.json, table.md and pictures/; a folder for each rung holds its results and its kept model.
@@ -18,6 +21,9 @@ import sys
 from pathlib import Path
 
 from case_studies.answers import TrainAnswers, train_answers
+from case_studies.domain_page import domain_markdown
+from case_studies.domain_study import QUESTIONS, DomainStudy, DomainTable, load_domain_study
+from case_studies.domain_study import study as judge_domains
 from case_studies.page import markdown
 from case_studies.photographs import answer_grid, sure_mistakes
 from case_studies.rung_pictures import curves_picture, roc_picture
@@ -27,22 +33,29 @@ from case_studies.table import StudyTable, table_of
 from hf_transfer_plugin import RunResult, load_data, run, session
 from hf_transfer_plugin.data import TargetData
 from hf_transfer_plugin.report.chart_confusion import confusion_picture
+from hf_transfer_plugin.report.chart_heat_map import heat_map_chart
 from hf_transfer_plugin.serialization import write_atomic
 
 
 def main() -> None:
     """Train what the folder lacks, then write the table and the pictures."""
-    parser = argparse.ArgumentParser(description="A ladder of plans on the same data")
+    parser = argparse.ArgumentParser(description="A ladder of plans, or domains in pairs")
     parser.add_argument("study", type=Path, help="such as recipes/configs/cats_vs_dogs")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="such as seeds=3")
-    parser.add_argument("--rungs", nargs="+", default=[], help="default: all")
+    parser.add_argument("--rungs", nargs="+", default=[], help="or domains; default: all")
     parser.add_argument("--into", type=Path, help="in place of the study's run_folder")
+    parser.add_argument("--data", type=Path, help="of domains: the folder that holds them")
     options = parser.parse_intermixed_args()
 
     overrides = [each for each in (*options.overrides, *options.rungs) if "=" in each]
     only = [each for each in options.rungs if "=" not in each]
-    study = load_study(options.study, overrides, only, options.into)
-    print(write(study, _command(sys.argv[1:])), flush=True)
+    command = _command(sys.argv[1:])
+    if (options.study / "pair.yaml").is_file():
+        domains = load_domain_study(options.study, overrides, only, options.into, options.data)
+        page = write_domains(domains, command)
+    else:
+        page = write_rungs(load_study(options.study, overrides, only, options.into), command)
+    print(page, flush=True)
 
 
 def _command(words: list[str]) -> str:
@@ -54,8 +67,8 @@ def _command(words: list[str]) -> str:
     return shlex.join(["python", "recipes/case_study.py", *said])
 
 
-def write(study: Study, command: str) -> str:
-    """Train a study, write its table and pictures, and return the table as Markdown.
+def write_rungs(study: Study, command: str) -> str:
+    """Train a ladder, write its table and pictures, and return the table as Markdown.
 
     Args:
         study: what to train.
@@ -81,6 +94,24 @@ def write(study: Study, command: str) -> str:
     for name, picture in _pictures(results, found.best, data).items():
         if picture is not None:
             write_atomic(study.folder / "pictures" / f"{name}.png", picture)
+    return page
+
+
+def write_domains(asked: DomainStudy, command: str) -> str:
+    """Train and judge domains, write table and heat maps, and return the table as Markdown.
+
+    Args:
+        asked: which pairs.
+        command: repeats it.
+    """
+    found = judge_domains(asked, command)
+    found.save(asked.folder / DomainTable.file_name)
+    page = domain_markdown(found)
+    write_atomic(asked.folder / "table.md", page)
+    for question, title in QUESTIONS.items():
+        if verdicts := found.of(question):
+            picture = heat_map_chart(verdicts, title).image
+            write_atomic(asked.folder / "pictures" / f"{question}.png", picture)
     return page
 
 

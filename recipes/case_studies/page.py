@@ -91,7 +91,9 @@ def _differences(found: StudyTable, level: str) -> Cells:
         f"Points of test accuracy, {level} interval over paired seeds and test examples, margin "
         f"{100 * found.margin:g}."
     )
-    return Cells(caption, ("Rungs", "Points", "Interval", "Verdict", "Seeds"), rows, text_columns=(3,))
+    return Cells(
+        caption, ("Rungs", "Points", "Interval", "Verdict", "Seeds"), rows, text_columns=(3,)
+    )
 
 
 def _classes(found: StudyTable) -> Cells:
