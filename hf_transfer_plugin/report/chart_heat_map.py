@@ -22,8 +22,7 @@ from hf_transfer_plugin.report.words import has_interval, metric_name, points
 __all__ = ["SIGNS", "heat_map_chart"]
 
 #: Outcome -> the sign in a cell, for those who do not see its colour.
-SIGNS: Mapping[str, str] = {"helped": "+", "harmed": "−", "equivalent": "=", "inconclusive": "?"}
-_DEEP_SHARE = 0.6  # of the strongest colour, from where ink is white
+SIGNS: Mapping[str, str] = {"helped": "▲", "harmed": "▼", "equivalent": "=", "inconclusive": "?"}
 _LEAST = 0.02  # difference that the strongest colour stands for, at least
 _EMPTY = "#f3f4f6"
 
@@ -43,6 +42,8 @@ def heat_map_chart(verdicts: Mapping[tuple[str, str], Verdict], title: str) -> C
 
     sources = list(dict.fromkeys(source for source, _ in verdicts))
     targets = list(dict.fromkeys(target for _, target in verdicts))
+    # A domain has the same place as source and as target.
+    targets.sort(key=lambda name: sources.index(name) if name in sources else len(sources))
     if not verdicts:
         raise ValueError("no pair to draw")
     known = [abs(each.difference) for each in verdicts.values() if math.isfinite(each.difference)]
@@ -58,8 +59,7 @@ def heat_map_chart(verdicts: Mapping[tuple[str, str], Verdict], title: str) -> C
             axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fc=color, ec=GREY, lw=0.6))
             if verdict is None:
                 continue
-            deep = shown and abs(verdict.difference) > _DEEP_SHARE * most
-            ink = "white" if deep else INK
+            ink = _readable(color)
             words = f"{SIGNS[verdict.outcome]} {points(verdict.difference)}"
             axes.text(column, row - 0.13, words, ha="center", va="center", color=ink, fontsize=11)
             spoken = _interval(verdict)
@@ -80,6 +80,24 @@ def heat_map_chart(verdicts: Mapping[tuple[str, str], Verdict], title: str) -> C
         "the verdict."
     )
     return Chart(one_line(title), caption, _alt(verdicts), png(figure))
+
+
+def _readable(color: object) -> str:
+    """Return the ink with the greater contrast (WCAG 2) on a colour."""
+    from matplotlib.colors import to_rgb
+
+    lights = [_light(to_rgb(each)) for each in (color, "white", INK)]  # type: ignore[arg-type]
+    white, ink = (
+        (max(lights[0], each) + 0.05) / (min(lights[0], each) + 0.05) for each in lights[1:]
+    )
+    return "white" if white > ink else INK
+
+
+def _light(parts: tuple[float, float, float]) -> float:
+    linear = [
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    ]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 def _interval(verdict: Verdict) -> str:
