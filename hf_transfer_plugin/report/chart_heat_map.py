@@ -86,11 +86,11 @@ def _readable(color: object) -> str:
     """Return the ink with the greater contrast (WCAG 2) on a colour."""
     from matplotlib.colors import to_rgb
 
-    lights = [_light(to_rgb(each)) for each in (color, "white", INK)]  # type: ignore[arg-type]
-    white, ink = (
+    lights = [_light(to_rgb(each)) for each in (color, "white", "black")]  # type: ignore[arg-type]
+    white, black = (
         (max(lights[0], each) + 0.05) / (min(lights[0], each) + 0.05) for each in lights[1:]
     )
-    return "white" if white > ink else INK
+    return "white" if white > black else "black"
 
 
 def _light(parts: tuple[float, float, float]) -> float:

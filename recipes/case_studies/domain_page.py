@@ -27,7 +27,7 @@ def domain_markdown(found: DomainTable) -> str:
 def _section(found: DomainTable, question: str) -> str:
     verdicts = found.of(question)
     first = next(iter(verdicts.values()))
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
             source,
             target,

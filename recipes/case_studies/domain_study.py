@@ -101,11 +101,11 @@ def load_domain_study(
     domains = [str(each) for each in keys.get("domains", ())]
     alone = [str(each) for each in keys.get("alone", ())]
     known = [*(Path(each).name for each in domains), *alone]
-    unknown = [(key, _KEYS) for key in keys if key not in _KEYS]
-    unknown += [(name, tuple(known)) for name in only if name not in known]
+    unknown = [(str(key), list(_KEYS)) for key in keys if key not in _KEYS]
+    unknown += [(name, known) for name in only if name not in known]
     for name, names in unknown:
         raise ConfigError(
-            arrived=f"{folder.name}: unknown {name}{did_you_mean(str(name), names)}",
+            arrived=f"{folder.name}: unknown {name}{did_you_mean(name, names)}",
             expected=f"one of {', '.join(names)}",
             action="correct or remove it",
         )

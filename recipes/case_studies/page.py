@@ -38,7 +38,7 @@ def _section(title: str, cells: Cells) -> str:
 
 def _rungs(found: StudyTable, level: str) -> Cells:
     binary = any(math.isfinite(row.auc) for row in found.rungs)
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
             f"{row.name}: {row.title}",
             str(row.seeds),
@@ -77,7 +77,7 @@ def _spread(figure: Figure) -> str:
 
 
 def _differences(found: StudyTable, level: str) -> Cells:
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
             f"{each.rung} − {each.against}",
             points(each.difference),
@@ -97,7 +97,7 @@ def _differences(found: StudyTable, level: str) -> Cells:
 
 
 def _classes(found: StudyTable) -> Cells:
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
             each.name,
             f"{each.examples:,}",

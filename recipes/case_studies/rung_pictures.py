@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from statistics import fmean
+from typing import Literal
 
-import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from sklearn.metrics import roc_auc_score, roc_curve
@@ -20,7 +21,7 @@ __all__ = ["curves_picture", "roc_picture"]
 
 _COLUMNS = 3
 _ROW_INCHES = 1.9
-_STYLES = ("-", "--", ":")
+_STYLES: tuple[Literal["-", "--", ":"], ...] = ("-", "--", ":")
 
 
 def curves_picture(results: Mapping[str, RunResult]) -> bytes:
@@ -35,7 +36,7 @@ def curves_picture(results: Mapping[str, RunResult]) -> bytes:
     figure, panels = new_figure(0.75 + _ROW_INCHES * rows, rows, columns)
     bands = {name: band(result, "epoch") for name, result in results.items()}
     lows = [each.low.min() for each in bands.values() if each is not None]
-    tests = [float(np.mean(result.scores())) for result in results.values()]
+    tests = [fmean(result.scores()) for result in results.values()]
     floor = min([*lows, *tests], default=0.0)
     for axes in panels[len(results) :]:
         axes.set_axis_off()
@@ -48,7 +49,7 @@ def curves_picture(results: Mapping[str, RunResult]) -> bytes:
                 axes.plot(drawn.steps, drawn.mean, color=PALETTE[0], linewidth=1.8, zorder=3)
             else:
                 axes.plot(drawn.steps, drawn.mean, color="#c3c9d0", linewidth=0.8)
-        axes.axhline(np.mean(result.scores()), color=PALETTE[1], linestyle="--", linewidth=1.4)
+        axes.axhline(fmean(result.scores()), color=PALETTE[1], linestyle="--", linewidth=1.4)
         axes.set_title(drawable(name, "rung", 24), fontsize=10, color=INK, loc="left")
         axes.set_ylim(floor - 0.03, 1.01)
         axes.xaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))

@@ -47,8 +47,8 @@ class Rung:
         """
         config = self.config
         unranked = Ranking(task=config.task, data="", score="", examples=0, candidates=())
-        weights = "random" if self.from_scratch else "pretrained"
-        return replace(config.plan(unranked), name=self.name, weights=weights)
+        plan = replace(config.plan(unranked), name=self.name)
+        return replace(plan, weights="random") if self.from_scratch else plan
 
 
 @dataclass(frozen=True)

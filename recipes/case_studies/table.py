@@ -229,7 +229,8 @@ def _differences(rungs: Sequence[Rung], results: Mapping[str, RunResult]) -> lis
     """Judge each rung against the one it names, or the one before it; both over shared seeds."""
     found = []
     for before, rung in pairwise(rungs):
-        against = rung.against if rung.against in results else before.name
+        named = rung.against
+        against = named if named is not None and named in results else before.name
         ours, theirs = _shared(results[rung.name], results[against])
         if len(ours.seeds) < 2:
             continue
