@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from hf_transfer_plugin.records import Report
+from hf_transfer_plugin.records import Report, RunResult
 from hf_transfer_plugin.report.canvas import (
     GREY,
     INK,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["confusion_chart"]
+__all__ = ["confusion_chart", "confusion_picture"]
 
 _MATRIX_CLASSES = 30
 _WORST_CLASSES = 20
@@ -36,10 +36,15 @@ Counts = NDArray[np.int64]
 
 
 def confusion_chart(report: Report) -> Chart:
+    """Draw the confusion matrix of the transfer; see `confusion_picture`."""
+    return confusion_picture(report.transfer)
+
+
+def confusion_picture(result: RunResult) -> Chart:
     """Draw the confusion matrix, or for many classes those that are recognised worst."""
-    names = drawable_classes(report.transfer.class_names, 20)
-    counts = confusion(report.transfer)
-    seed = report.transfer.best_seed
+    names = drawable_classes(result.class_names, 20)
+    counts = confusion(result)
+    seed = result.best_seed
     if counts is None:
         figure, (axes,) = new_figure(2.0)
         axes.text(0.5, 0.5, "no predictions recorded", ha="center", color=GREY)
@@ -55,7 +60,7 @@ def confusion_chart(report: Report) -> Chart:
         title = "Confusion matrix"
         caption = "Test examples; colour is the share of the true class (row)"
     return Chart(
-        title, f"{caption} (the kept model, seed {seed}).", _alt(report, counts), png(figure)
+        title, f"{caption} (the kept model, seed {seed}).", _alt(result, counts), png(figure)
     )
 
 
@@ -118,8 +123,8 @@ def _worst(names: list[str], counts: Counts) -> Figure:
     return figure
 
 
-def _alt(report: Report, counts: Counts) -> str:
-    names = [one_line(name) for name in report.transfer.class_names]
+def _alt(result: RunResult, counts: Counts) -> str:
+    names = [one_line(name) for name in result.class_names]
     recall = _recall(counts)
     if not np.isfinite(recall).any():
         return "Confusions: no test examples."

@@ -135,7 +135,12 @@ def test_the_image_recipe(
     assert "image_classification.py --config config.yaml batch_size=4" in card
 
 
-EVERY = sorted((ROOT / "recipes" / "configs").rglob("*.yaml"))
+# The configs of a case study are looked at in test_case_studies.py.
+EVERY = [
+    path
+    for path in sorted((ROOT / "recipes" / "configs").rglob("*.yaml"))
+    if not (path.parent / "study.yaml").is_file()
+]
 INSTANCES = [path for path in EVERY if path.parent.name == "instance_transfer"]
 LABELS = {"few_shot": load_few_shot, "zero_shot": load_zero_shot}
 LABEL_CONFIGS = [path for path in EVERY if path.parent.name in LABELS]

@@ -1,0 +1,1 @@
+"""The case studies: ladders of rungs, each a plan, and what they gave."""
