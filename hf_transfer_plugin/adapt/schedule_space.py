@@ -160,9 +160,10 @@ def _drawn(key: str, value: Any, pick: Pick) -> Any:
     if "choices" in value:
         _check(key, value, {"choices"}, bool(value["choices"]))
         return pick(key, value)
-    ends = [value.get(end) for end in ("low", "high")]
-    numbers = all(isinstance(end, int | float) and not isinstance(end, bool) for end in ends)
-    _check(key, value, {"low", "high", "log", "step"}, numbers and ends[0] <= ends[1])
+    low, high = value.get("low"), value.get("high")
+    fits = isinstance(low, int | float) and isinstance(high, int | float) and low <= high
+    truth = isinstance(low, bool) or isinstance(high, bool)
+    _check(key, value, {"low", "high", "log", "step"}, fits and not truth)
     return pick(key, value)
 
 

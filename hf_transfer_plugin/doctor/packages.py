@@ -20,6 +20,8 @@ _EXTRAS = {
     "vision": "images",
     "demo": "the packaged samples",
     "vectors": "fastText .bin files",
+    "search": "hyperparameter_search over schedules",
+    "tracking": "report_to: tensorboard, trackio",
 }
 # One that is installed and does not import says so in another way than one that is not there.
 _MUST_IMPORT = ("torch", "torchvision")

@@ -13,6 +13,7 @@ from transformers import (
     TrainerCallback,
     TrainingArguments,
 )
+from transformers.trainer_utils import BestRun
 
 from hf_transfer_plugin import (
     FreezingCallback,
@@ -107,7 +108,7 @@ def test_each_trial_trains_under_its_schedule(tmp_path: Path) -> None:
         assert trial.value is not None and 0 < trial.value < 2, "the loss and nothing else"
     assert len({trial.params.get("lp_ft.fraction") for trial in trials}) > 2, "drawn, not fixed"
 
-    assert type(best.run_id) is str and best.hyperparameters == trials[int(best.run_id)].params
+    assert isinstance(best, BestRun) and best.hyperparameters == trials[int(best.run_id)].params
     assert SPACE.arguments(best.hyperparameters).keys() == {"learning_rate"}
     FreezingCallback(SPACE.schedule(best.hyperparameters))
     with pytest.raises(ScheduleError, match="outside of a search"):
