@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from how_comparison.ways import HEAD, PLAIN, Way, adapter_ways
+from how_comparison.ways import HEAD, PLAIN, Method, adapter_ways
 
 __all__ = ["BY_HAND", "ways_by_hand"]
 
@@ -18,7 +18,7 @@ BY_HAND: dict[str, dict[str, tuple[float, ...]]] = {
 }
 
 
-def ways_by_hand() -> dict[str, Way]:
+def ways_by_hand() -> dict[str, Method]:
     """Return the ways, each with the rates that are tried here."""
     ways = adapter_ways()
     return {name: replace(ways[name], rates=rates) for name, rates in BY_HAND.items()}

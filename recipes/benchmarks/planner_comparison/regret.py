@@ -9,7 +9,7 @@ from typing import Any
 
 from how_comparison.arms import Arm, arms_of
 from how_comparison.places import Place
-from how_comparison.ways import Way
+from how_comparison.ways import Method
 from tuning.lines import Lines
 
 from planner_comparison.picks import trial_of
@@ -52,7 +52,7 @@ class Regret:
 
 def regrets(
     picks: Mapping[Place, Mapping[str, Any]],
-    trainings: Sequence[tuple[Lines, Mapping[str, Way]]],
+    trainings: Sequence[tuple[Lines, Mapping[str, Method]]],
 ) -> list[Regret]:
     """Return what the planner lost, at each place where it and two ways by hand are trained.
 
@@ -69,7 +69,7 @@ def regrets(
 
 
 def _regret(
-    place: Place, pick: Mapping[str, Any], lines: Lines, ways: Mapping[str, Way]
+    place: Place, pick: Mapping[str, Any], lines: Lines, ways: Mapping[str, Method]
 ) -> Regret | None:
     planner = {
         seed: lines[key]["test"]

@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import Any
 
 from how_comparison.places import Place
-from how_comparison.ways import Way, adapter_ways, objective_ways
+from how_comparison.ways import Method, adapter_ways, objective_ways
 from measured.table import Table
 from tuning.lines import Lines
 
@@ -32,7 +32,7 @@ def tables(lines: Lines) -> list[Table]:
     return made + ([_costs(found[WITH_PILOT])] if found[WITH_PILOT] else [])
 
 
-def _earlier() -> list[tuple[Lines, Mapping[str, Way]]]:
+def _earlier() -> list[tuple[Lines, Mapping[str, Method]]]:
     """Return the committed results of ways by hand, each with its ways."""
     ways = {
         "adapters": adapter_ways,
