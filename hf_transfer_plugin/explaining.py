@@ -108,7 +108,9 @@ def _explain_plan(plan: Plan, train_examples: int | None, frozen: tuple[str, boo
 
 
 def _beside_the_phases(plan: Plan) -> Iterator[str]:
-    """Say what adapter and average of a plan do that the table of phases does not show."""
+    """Say what data, adapter and average of a plan do that the table of phases does not show."""
+    if plan.data.augment is not None:
+        yield f"training images are augmented: {plan.data.augment.described}"
     ratio = plan.adapter.lora_plus if plan.adapter is not None else None
     if ratio is not None:
         yield f"LoRA+: the B matrices of the adapter train at {ratio:g} times the rates above"

@@ -22,7 +22,7 @@ from hf_transfer_plugin.callbacks.objective import ObjectiveCallback
 from hf_transfer_plugin.callbacks.prefix_caching import prefix_cache
 from hf_transfer_plugin.callbacks.progress import ProgressBarCallback
 from hf_transfer_plugin.checkpoints import Checkpoint, without_bars
-from hf_transfer_plugin.data import DomainPairs, DomainPairsCollator, Prepared, TargetData
+from hf_transfer_plugin.data import DomainPairsCollator, Prepared, TargetData
 from hf_transfer_plugin.data import prepare as prepare_data
 from hf_transfer_plugin.processes import of_first, wait_for_all
 from hf_transfer_plugin.records import Drift, Plan, SeedResult, Transition
@@ -47,6 +47,7 @@ from hf_transfer_plugin.train.drift import measure_drift
 from hf_transfer_plugin.train.label_free_choice import KeepChosen
 from hf_transfer_plugin.train.metering import Meter, MeterCallback
 from hf_transfer_plugin.train.reached import curve_of, metrics_of, plain_metrics, seed_result
+from hf_transfer_plugin.train.training_rows import training_rows
 from hf_transfer_plugin.train.watching import watching
 
 __all__ = ["Trained", "prepare", "roles_of", "train_once"]
@@ -214,12 +215,14 @@ def _fit(
     moving = moving_average(plan)
     chosen = KeepChosen() if plan.choose_by else None
     with _scratch() as scratch:
-        args = training_arguments(plan, seed if order is None else order, learning_rate, scratch)
+        of_rows = seed if order is None else order
+        args = training_arguments(plan, of_rows, learning_rate, scratch)
+        rows, of_epochs = training_rows(plan, prepared, of_rows)
         watch = watching(plan, args, against or Against())
         trainer = Trainer(
             model=model,
             args=args,
-            train_dataset=_train_rows(plan, prepared),
+            train_dataset=rows,
             eval_dataset=prepared.splits["choice" if plan.choose_by else "validation"],
             data_collator=DomainPairsCollator(prepared.collate)
             if plan.pairs_domains
@@ -227,6 +230,7 @@ def _fit(
             compute_metrics=metrics_of(plan),
             callbacks=[
                 freezing,
+                *of_epochs,
                 MeterCallback(setting.meter),
                 *watch,
                 *([last_phase] if last_phase else []),
@@ -261,13 +265,6 @@ def _fit(
         moving=moving.weights if moving else {},
         close=undo.close,
     )
-
-
-def _train_rows(plan: Plan, prepared: Prepared) -> Any:
-    """Return the training set: labelled rows, or pairs of a labelled and an unlabelled one."""
-    if not plan.pairs_domains:
-        return prepared.splits["train"]
-    return DomainPairs(prepared.splits["train"], prepared.splits["unlabelled"], seed=plan.data.seed)
 
 
 def _members(
