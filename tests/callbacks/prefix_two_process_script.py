@@ -78,7 +78,9 @@ def _train(folder: Path, cache: Path | None, counted: _Counted) -> dict[str, Any
 
 
 def _train_on_views(folder: Path, cache: Path | None) -> dict[str, Any]:
-    run = trainer(folder, augmented(VIEWS), per_device_train_batch_size=BATCH // PROCESSES)
+    # By default Trainer multiplies the loss of such a network by the number of processes.
+    halves: dict[str, Any] = {"per_device_train_batch_size": BATCH // PROCESSES}
+    run = trainer(folder, augmented(VIEWS), average_tokens_across_devices=False, **halves)
     done = train(run, cache)
     uses = [asdict(use) for use in done.uses]
     return {"weights": done.weights, "uses": uses, "gap": _gap(done.weights)}
