@@ -88,16 +88,11 @@ def test_the_frozen_prefix(
 
 
 def test_augmentation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The page's script runs, its cache keeps the views, its configs are read, its names are all."""
+    """The page's script runs and keeps the views; its configs are read, its keys are all."""
     monkeypatch.setenv("HF_TL_CACHE", str(tmp_path / "cache"))
     (code,) = _blocks("python", AUGMENTATION)
     args = TrainingArguments(str(tmp_path), num_train_epochs=8, use_cpu=True, disable_tqdm=True)
-    model = resnet()
-    for name, weight in model.named_parameters():
-        weight.requires_grad_(name.startswith("classifier"))
-    train = photographs(24)
-    shown = {"model": model, "args": args, "train": train}
-    exec(code, shown)
+    exec(code, {"model": resnet(), "args": args, "train": photographs(24)})
     assert len(list((tmp_path / "cache").glob("*/journal.0"))) == 2
     found = [yaml.safe_load(line) for line in "\n".join(_blocks("yaml", AUGMENTATION)).splitlines()
              if line.startswith("augment")]  # fmt: skip

@@ -224,7 +224,7 @@ def _image_column(rows: Dataset, column: str | None) -> str:
     shown = rows.format["columns"]
     images = [name for name in shown if isinstance(rows.features[name], Image)]
     if column is None and len(images) == 1:
-        return images[0]
+        return str(images[0])
     if column in images:
         return str(column)
     raise DataError(

@@ -122,7 +122,7 @@ def test_evaluation_is_that_of_the_images_as_they_are(tmp_path: Path) -> None:
     still = make(tmp_path, model=resnet(), data=photographs(), evaluation=photographs(20))
     assert losses == pytest.approx([still.evaluate()["eval_loss"]] * 2, abs=EXACT)
     assert handle is not None and handle.uses[-1].before
-    changed = augmented(2, rows=20)
+    changed: Any = augmented(2, rows=20)
     changed.set_epoch(0)
     run.evaluate(changed)
     assert "the images of evaluation are augmented" in handle.uses[-1].reason

@@ -48,7 +48,7 @@ def _start(folder: Path, cache: Path, what: str = "once") -> subprocess.Popen[st
 def _output(process: subprocess.Popen[str]) -> str:
     """Return what it said; processes that wait for one another for ever end, too."""
     try:
-        return process.communicate(timeout=500)[0]
+        return process.communicate(timeout=60)[0]
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)

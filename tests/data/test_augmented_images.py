@@ -42,10 +42,11 @@ def test_views_take_turns() -> None:
 def test_a_row_is_the_same_however_it_is_read() -> None:
     data = augmented(None, rows=ROWS)
     whole = _pixels(data, 5)
-    state = random.getstate(), torch.get_rng_state(), np.random.get_state()[1].tolist()
+    drawn: Any = np.random.get_state
+    state = random.getstate(), torch.get_rng_state(), drawn()[1].tolist()
     backwards = data.__getitems__(list(range(ROWS))[::-1])
     assert state[0] == random.getstate() and torch.equal(state[1], torch.get_rng_state())
-    assert state[2] == np.random.get_state()[1].tolist()
+    assert state[2] == drawn()[1].tolist()
     assert torch.equal(torch.stack([row["pixel_values"] for row in backwards[::-1]]), whole)
     given: Any = data
     for batch, rows in zip(
