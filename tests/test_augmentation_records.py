@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from hf_transfer_plugin import Augmentation, load_config
+from hf_transfer_plugin import Augmentation, DataSpec, load_config
+from hf_transfer_plugin.config_values import check_data
 from hf_transfer_plugin.errors import ConfigError
 from tests.tiny_runs import write_config
 
@@ -75,6 +76,13 @@ def test_it_stands_under_data_alone(tmp_path: Path) -> None:
     source = {"path": "drawings", "augment": "light"}
     with pytest.raises(ConfigError, match="source_data.augment"):
         _load(tmp_path, "light", source_data=source, labels="source")
+
+
+def test_what_does_not_read_it_refuses_it() -> None:
+    """Several tasks, few labels, chosen source rows."""
+    with pytest.raises(ConfigError, match="tasks.photos.augment"):
+        check_data(DataSpec("photos", augment=ARTICLE), "tasks.photos")
+    check_data(DataSpec("photos", augment=ARTICLE), "data", augment=True)
 
 
 def test_words() -> None:
