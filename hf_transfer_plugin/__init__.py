@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from hf_transfer_plugin.adapt.schedule_space import ScheduleSpace
     from hf_transfer_plugin.adapt.schedules import FreezingSchedule
     from hf_transfer_plugin.alarms import Alarm
+    from hf_transfer_plugin.augmentation_records import Augmentation
+    from hf_transfer_plugin.callbacks.augmentation import AugmentationCallback
     from hf_transfer_plugin.callbacks.complete_checkpoints import last_complete_checkpoint
     from hf_transfer_plugin.callbacks.freezing import FreezingCallback
     from hf_transfer_plugin.callbacks.multitask import MultitaskCallback
@@ -44,7 +46,12 @@ if TYPE_CHECKING:
     )
     from hf_transfer_plugin.comparisons.self_taught import SelfTaughtComparison, self_taught
     from hf_transfer_plugin.config import RunConfig, load_config
-    from hf_transfer_plugin.data import DomainPairs, DomainPairsCollator, load_data
+    from hf_transfer_plugin.data import (
+        AugmentedImages,
+        DomainPairs,
+        DomainPairsCollator,
+        load_data,
+    )
     from hf_transfer_plugin.decide.candidates import judge_all
     from hf_transfer_plugin.decide.controls import controls
     from hf_transfer_plugin.decide.look_verdicts import judge_at_looks
@@ -114,6 +121,9 @@ __all__ = [
     "Adapter",
     "Against",
     "Alarm",
+    "Augmentation",
+    "AugmentationCallback",
+    "AugmentedImages",
     "Average",
     "Candidate",
     "Choice",
@@ -237,6 +247,8 @@ _HOMES = {
     "adapt.schedule_space": ("ScheduleSpace",),
     "adapt.schedules": ("FreezingSchedule",),
     "alarms": ("Alarm",),
+    "augmentation_records": ("Augmentation",),
+    "callbacks.augmentation": ("AugmentationCallback",),
     "callbacks.complete_checkpoints": ("last_complete_checkpoint",),
     "callbacks.freezing": ("FreezingCallback",),
     "callbacks.multitask": ("MultitaskCallback",),
@@ -252,7 +264,7 @@ _HOMES = {
     "comparisons.instance_transfer": ("InstanceComparison", "instance_transfer"),
     "comparisons.self_taught": ("SelfTaughtComparison", "self_taught"),
     "config": ("RunConfig", "load_config"),
-    "data": ("DomainPairs", "DomainPairsCollator", "load_data"),
+    "data": ("AugmentedImages", "DomainPairs", "DomainPairsCollator", "load_data"),
     "decide.candidates": ("judge_all",),
     "decide.controls": ("controls",),
     "decide.look_verdicts": ("judge_at_looks",),

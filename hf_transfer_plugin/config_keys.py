@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import yaml
 
 from hf_transfer_plugin.adapter_records import Adapter
+from hf_transfer_plugin.augmentation_records import Augmentation
 from hf_transfer_plugin.average_records import Average
 from hf_transfer_plugin.errors import ConfigError, RecordError, did_you_mean, require
 from hf_transfer_plugin.objective_records import Objective
@@ -42,7 +43,7 @@ NAMED: Mapping[str, type[Adapter] | type[Objective] | type[Average]] = {
 }
 # What a text alone stands for, where a mapping may be written.
 _ALONE: Mapping[str, str] = dict.fromkeys(DATA, "path") | dict.fromkeys(
-    (*NAMED, "schedule"), "name"
+    (*NAMED, "augment", "schedule"), "name"
 )
 
 
@@ -148,6 +149,9 @@ def read_keys(
     for key in DATA:
         if isinstance(data.get(key), str):
             data[key] = {"path": data[key]}
+        spec = data.get(key)
+        if isinstance(spec, dict) and spec.get("augment") is not None:
+            spec["augment"] = Augmentation.from_config(spec["augment"]).to_json()
     return data
 
 

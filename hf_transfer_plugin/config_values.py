@@ -53,7 +53,14 @@ def check_values(config: RunConfig, task: Task | None) -> None:
     _check_looks(config)
     once = 1 < len(set(config.seeds)) == len(config.seeds)
     require(once, "seeds", list(config.seeds), "at least two (no verdict from one), each once")
-    check_data(config.data, "data")
+    check_data(config.data, "data", augment=True)
+    images = config.task == "image-classification"
+    if config.data.augment is not None and not images:
+        raise ConfigError(
+            arrived=f"data.augment with task: {config.task}",
+            expected="task: image-classification",
+            action="remove data.augment",
+        )
     if config.source_data is not None:
         check_data(config.source_data, "source_data")
     for key in ("confidence", "rank_confidence"):
@@ -84,12 +91,13 @@ def _check_looks(config: RunConfig) -> None:
         )
 
 
-def check_data(spec: DataSpec, key: str) -> None:
+def check_data(spec: DataSpec, key: str, *, augment: bool = False) -> None:
     """Check the sizes and shares of data.
 
     Args:
         spec: the data.
         key: where they stand in the config, for the error.
+        augment: whether something reads how their images are augmented.
 
     Raises:
         ConfigError: naming the key.
@@ -101,3 +109,13 @@ def check_data(spec: DataSpec, key: str) -> None:
     for name in ("validation_fraction", "test_fraction"):
         value = getattr(spec, name)
         require(0 < value < 1, f"{key}.{name}", value, "a share between 0 and 1")
+    if spec.augment is None:
+        return
+    if not augment:
+        raise ConfigError(
+            arrived=f"{key}.augment",
+            expected="data.augment of hf-tl run, the only one that is read (with the labels of "
+            "another domain it changes the images of that one)",
+            action=f"remove {key}.augment",
+        )
+    spec.augment.checked()

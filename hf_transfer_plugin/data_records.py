@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from hf_transfer_plugin.augmentation_records import Augmentation
 from hf_transfer_plugin.serialization import Record
 
 __all__ = ["DataSpec", "DataSummary", "ShownExample", "Task"]
@@ -29,6 +30,8 @@ class DataSpec(Record):
         max_length: tokens a text is cut to.
         image_size: pixels of the (square) network input; None means the checkpoint's own.
         seed: seed of every split and subsample; one value for all plans of a run.
+        augment: random changes of the images that train, and of no others: `article`, or
+            `{rotation: 20, flip: true, views: 4}`; see `Augmentation`.
     """
 
     path: str
@@ -49,6 +52,7 @@ class DataSpec(Record):
     max_length: int = 128
     image_size: int | None = None
     seed: int = 0
+    augment: Augmentation | None = None
 
 
 @dataclass(frozen=True)

@@ -111,6 +111,8 @@ def _explain_plan(plan: Plan, train_examples: int | None, frozen: tuple[str, boo
 
 def _beside_the_phases(plan: Plan, norms: int) -> Iterator[str]:
     """Say what a plan does that the table of phases does not show; `norms` are adapted."""
+    if plan.data.augment is not None:
+        yield f"training images are augmented: {plan.data.augment.described}"
     if norms:
         yield (
             f"after training, {norms} BatchNorms take the statistics of the target's rows of train "

@@ -13,7 +13,7 @@ ROOT = Path(hf_transfer_plugin.__file__).parent
 LAYERS = (
     {"version", "alarms", "errors", "redaction", "strict_yaml", "serialization", "phases"}
     | {"adapter_kinds", "adapter_records", "objective_kinds", "objective_records"}
-    | {"average_kinds", "average_records", "named_options"}
+    | {"augmentation_records", "average_kinds", "average_records", "named_options"}
     | {"cost_records", "drift_records", "outlook"}
     | {
         "data_records",
@@ -25,7 +25,16 @@ LAYERS = (
         "records",
     }
     | {"multitask_records", "rescue_records", "source_records", "verdict_records"},
-    {"terminal", "samples", "metrics", "processes", "layers", "layer_discovery", "layer_placement"}
+    {
+        "terminal",
+        "samples",
+        "metrics",
+        "processes",
+        "random_states",
+        "layers",
+        "layer_discovery",
+        "layer_placement",
+    }
     | {"model_outputs"}
     | {"layer_wrappers", "checkpoint_lookup", "checkpoints", "data", "kept_models", "word_vectors"},
     {"prefix"},

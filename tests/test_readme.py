@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_args
 
@@ -19,6 +20,7 @@ from transformers import BertForSequenceClassification, TrainingArguments
 
 from hf_transfer_plugin import (
     Adapter,
+    Augmentation,
     Average,
     FreezingSchedule,
     NegativeTransferCallback,
@@ -30,6 +32,7 @@ from hf_transfer_plugin.adapt.average_checks import check_average
 from hf_transfer_plugin.adapt.named_schedules import NAMES
 from hf_transfer_plugin.adapter_kinds import KINDS
 from hf_transfer_plugin.alarms import AlarmAction, AlarmKind
+from hf_transfer_plugin.augmentation_records import AUGMENTATIONS
 from hf_transfer_plugin.average_kinds import AVERAGES
 from hf_transfer_plugin.cli import app
 from hf_transfer_plugin.domain_kinds import CHOICES
@@ -37,11 +40,13 @@ from hf_transfer_plugin.few_labels.configs import check_few_shot, load_few_shot
 from hf_transfer_plugin.few_shot_records import METHODS, ZeroShotMethod
 from hf_transfer_plugin.objective_kinds import OBJECTIVES
 from hf_transfer_plugin.samples import sample_checkpoint
-from tests.callbacks.tiny import bert_config, examples
+from tests.augmented_runs import photographs
+from tests.callbacks.tiny import bert_config, examples, resnet
 from tests.tiny_runs import offline_cache, text_checkpoint, write_text_folder
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+AUGMENTATION = (ROOT / "docs" / "augmentation.md").read_text(encoding="utf-8")
 OBJECTIVES_PAGE = (ROOT / "docs" / "objectives.md").read_text(encoding="utf-8")
 WEIGHTS_PAGE = (ROOT / "docs" / "weights.md").read_text(encoding="utf-8")
 ADAPTERS = (ROOT / "docs" / "adapters.md").read_text(encoding="utf-8")
@@ -116,6 +121,21 @@ def test_the_frozen_prefix(
     args = TrainingArguments(str(tmp_path), num_train_epochs=3, use_cpu=True, disable_tqdm=True)
     exec(code, {"model": model, "args": args, "train": examples(model)})
     assert "before='bert.pooler', reason='', rows=16" in capsys.readouterr().out
+
+
+def test_augmentation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page's script runs and keeps the views; its configs are read, its keys are all."""
+    monkeypatch.setenv("HF_TL_CACHE", str(tmp_path / "cache"))
+    (code,) = _blocks("python", AUGMENTATION)
+    args = TrainingArguments(str(tmp_path), num_train_epochs=8, use_cpu=True, disable_tqdm=True)
+    exec(code, {"model": resnet(), "args": args, "train": photographs(24)})
+    assert len(list((tmp_path / "cache").glob("*/journal.0"))) == 2
+    found = [yaml.safe_load(line) for line in "\n".join(_blocks("yaml", AUGMENTATION)).splitlines()
+             if line.startswith("augment")]  # fmt: skip
+    assert len([Augmentation.from_config(each["augment"]) for each in found]) == 2
+    keys = re.findall(r"^\| `(\w+)` \|", AUGMENTATION, re.MULTILINE)
+    assert keys == [each.name for each in fields(Augmentation)]
+    assert all(f"`{name}`" in AUGMENTATION for name in AUGMENTATIONS)
 
 
 def test_several_candidates(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -16,10 +17,11 @@ from hf_transfer_plugin.callbacks.loss_share import LossShare
 from hf_transfer_plugin.callbacks.objective_reading import PassReader, hands_on_images
 from hf_transfer_plugin.callbacks.objective_source import Source
 from hf_transfer_plugin.callbacks.second_pass import SecondPass
+from hf_transfer_plugin.data import AugmentedImages
 from hf_transfer_plugin.errors import ConfigError
 from hf_transfer_plugin.layers import layer_groups
 from hf_transfer_plugin.model_outputs import part_of
-from hf_transfer_plugin.prefix.determinism import kept_random_states
+from hf_transfer_plugin.random_states import kept_random_states
 
 __all__ = ["ObjectiveRun"]
 
@@ -163,6 +165,8 @@ def _batches(rows: Any, args: TrainingArguments) -> Callable[[], Iterable[Mappin
 
     def read() -> Iterator[Mapping[str, Any]]:
         data, collate = rows.dataset, rows.collate_fn
+        images = getattr(data, "dataset", data)
+        unchanged = images.unchanged if isinstance(images, AugmentedImages) else nullcontext
         try:
             count = len(data)
         except TypeError:
@@ -173,7 +177,7 @@ def _batches(rows: Any, args: TrainingArguments) -> Callable[[], Iterable[Mappin
             ) from None
         size = args.per_device_eval_batch_size
         for first in range(0, count, size):
-            with kept_random_states():
+            with kept_random_states(), unchanged():
                 set_seed(args.seed + first)
                 batch = collate([data[index] for index in range(first, min(first + size, count))])
             yield send_to_device(batch, args.device)

@@ -36,7 +36,8 @@ def prefix_cache(
     Args:
         trainer: any Trainer; its callbacks must be in place.
         views: with random augmentation, versions of each example that are kept; epochs take
-            turns with them. 1 turns the cache off when the data are random.
+            turns with them. 1 turns the cache off when the data are random. `AugmentedImages` say
+            themselves how many there are.
         storage: "float16" or "bfloat16" halves the disk space, at the cost of exactness.
         folder: of the cache; `$HF_TL_CACHE`, or a folder beside the caches of Hugging Face.
         budget: what the cache may take on disk, such as "20GB"; 50 GB when not given.

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from transformers import Trainer
 
 from hf_transfer_plugin.callbacks.objective import ObjectiveCallback
+from hf_transfer_plugin.data import AugmentedImages, DomainPairs
 from hf_transfer_plugin.errors import ConfigError
 
 __all__ = ["check_storage", "why_not"]
@@ -37,9 +40,10 @@ def check_storage(storage: str | None, views: int) -> str | None:
     return storage
 
 
-def why_not(trainer: Trainer, for_training: bool) -> str:
-    """Return why this Trainer must read every row itself; "" when it need not."""
+def why_not(trainer: Trainer, dataset: Any, for_training: bool) -> str:
+    """Return why this Trainer must read every row of a dataset itself; "" when it need not."""
     args, kind = trainer.args, type(trainer)
+    augmented = isinstance(dataset, AugmentedImages)
     overridden = [
         name
         for name in _READERS
@@ -64,7 +68,15 @@ def why_not(trainer: Trainer, for_training: bool) -> str:
         "train_sampling_strategy='batch_rebalance' reads whole rows": for_training
         and args.train_sampling_strategy == "batch_rebalance",
         "the training set has another row at the same place in each epoch (set_epoch)": for_training
-        and hasattr(trainer.train_dataset, "set_epoch"),
+        and hasattr(dataset, "set_epoch")
+        and not augmented,
+        "the augmentation gives a new view of each image in each epoch, so nothing comes twice; "
+        "`views: 4` in data.augment (views=4 of AugmentedImages) takes turns with that many, which "
+        "can be kept": augmented and for_training and dataset.views is None,
+        "the images of evaluation are augmented": augmented and not for_training,
+        "the images of the source are augmented, and pairs of domains are kept unchanged alone": (
+            isinstance(dataset, DomainPairs) and isinstance(dataset.rows.source, AugmentedImages)
+        ),
         "metrics read the inputs (include_for_metrics)": not for_training
         and "inputs" in (args.include_for_metrics or []),
         "evaluation runs in another precision (fp16_full_eval, bf16_full_eval)": not for_training

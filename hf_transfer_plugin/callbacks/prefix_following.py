@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from torch import nn
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from hf_transfer_plugin.callbacks.augmentation import epoch_number
 from hf_transfer_plugin.callbacks.fed_model import FedModel
 from hf_transfer_plugin.callbacks.light_dataloaders import as_trainer_reads, uninstall
 from hf_transfer_plugin.callbacks.phases_ahead import phases_ahead
@@ -19,6 +19,7 @@ from hf_transfer_plugin.callbacks.prefix_checks import why_not
 from hf_transfer_plugin.callbacks.prefix_entries import PrefixEntries, agreed
 from hf_transfer_plugin.callbacks.prefix_search import find_boundaries
 from hf_transfer_plugin.callbacks.served_rows import Boundary, Given, ServedRows
+from hf_transfer_plugin.data import AugmentedImages
 from hf_transfer_plugin.prefix.budget import Budget
 from hf_transfer_plugin.prefix.determinism import NotCacheable
 from hf_transfer_plugin.prefix.weights_digest import WeightsDigest
@@ -101,17 +102,15 @@ class PrefixCache(TrainerCallback):
 
     def _new(self, given: Given, place: int | None) -> ServedRows:
         """Return the rows of a dataset, in the place of what it was before when there is one."""
-        reason = why_not(self._trainer, given.for_training)
+        reason = why_not(self._trainer, given.dataset, given.for_training)
         if reason:
             raise NotCacheable(reason)
         place = len(self._served) if place is None else place
-        served = ServedRows(
-            place,
-            given,
-            *as_trainer_reads(self._trainer, given.dataset),
-            views=self._views if given.for_training else 1,
-            seed=self._trainer.args.seed,
-        )
+        dataset, collate = as_trainer_reads(self._trainer, given.dataset)
+        views, seed = self._views if given.for_training else 1, self._trainer.args.seed
+        if isinstance(dataset, AugmentedImages):
+            views, seed = dataset.views or 1, dataset.seed
+        served = ServedRows(place, given, dataset, collate, views=views, seed=seed)
         self._served[place : place + 1] = [served]
         return served
 
@@ -137,10 +136,8 @@ class PrefixCache(TrainerCallback):
     ) -> None:
         """Take the next view of each example."""
         served = self._training
-        if served is not None and served.source.views > 1:
-            batches = len(kwargs["train_dataloader"])
-            per_epoch = math.ceil(batches / args.gradient_accumulation_steps)
-            served.set_epoch(state.global_step // per_epoch)
+        if served is not None:
+            served.set_epoch(epoch_number(args, state, kwargs["train_dataloader"]))
 
     def on_step_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from hf_transfer_plugin.data.augmented_images import AugmentedImages
 from hf_transfer_plugin.data.domain_pairs import DomainPairs
 from hf_transfer_plugin.prefix.cut import Cut
 from hf_transfer_plugin.prefix.determinism import check_deterministic
@@ -137,6 +138,8 @@ class ServedRows:
     def set_epoch(self, epoch: int) -> None:
         """Say which epoch it is: each takes other views."""
         self._shared[1] = epoch
+        if isinstance(self.source.dataset, AugmentedImages):
+            self.source.dataset.set_epoch(epoch)
 
     def row_numbers(self, examples: Sequence[int]) -> np.ndarray:
         """Return the row of each example in this epoch: its views take turns.
@@ -146,6 +149,8 @@ class ServedRows:
         if self._pairs is not None:
             examples = self._pairs.row_numbers(examples)
         numbers, views = np.asarray(examples, dtype=np.int64), self.source.views
+        if isinstance(self.source.dataset, AugmentedImages):
+            return numbers * views + self.source.dataset.view
         # Neighbours begin with different views.
         start = numbers * 2654435761 % 2**32 * views >> 32
         return numbers * views + (start + int(self._shared[1])) % views

@@ -13,6 +13,7 @@ from hf_transfer_plugin.config_keys import (
     read_keys,
     spread,
 )
+from hf_transfer_plugin.config_values import check_data
 from hf_transfer_plugin.errors import require
 from hf_transfer_plugin.records import DataSpec, Task
 from hf_transfer_plugin.serialization import Record
@@ -100,6 +101,8 @@ def load_instance_config(path: str, overrides: Sequence[str] = ()) -> InstanceTr
 
 
 def _check_values(config: InstanceTransferConfig) -> None:
+    check_data(config.data, "data")
+    check_data(config.source_data, "source_data")
     once = 1 < len(set(config.seeds)) == len(config.seeds)
     require(once, "seeds", list(config.seeds), "at least two (no verdict from one), each once")
     for key, low in (("target_labels", 2), ("folds", 2), ("rounds", 2), ("shown", 1)):

@@ -1,5 +1,6 @@
 """The user's data: found, checked before anything trains, and made ready for a checkpoint."""
 
+from hf_transfer_plugin.data.augmented_images import AugmentedImages
 from hf_transfer_plugin.data.domain_pairs import UNLABELLED, DomainPairs, DomainPairsCollator
 from hf_transfer_plugin.data.domains import load_domains, plan_data, train_items
 from hf_transfer_plugin.data.loading import TargetData, load_data
@@ -14,6 +15,7 @@ from hf_transfer_plugin.data.source_loading import load_source
 
 __all__ = [
     "UNLABELLED",
+    "AugmentedImages",
     "DomainPairs",
     "DomainPairsCollator",
     "Prepared",

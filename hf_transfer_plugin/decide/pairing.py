@@ -15,7 +15,7 @@ from hf_transfer_plugin.records import DataSpec, RunResult, SeedResult
 __all__ = ["comparable_seeds", "correct_items", "seed_scores"]
 
 # How an example is prepared may differ between plans; which examples there are may not.
-PREPARATION = frozenset({"image_size", "max_length"})
+PREPARATION = frozenset({"augment", "image_size", "max_length"})
 
 
 def comparable_seeds(

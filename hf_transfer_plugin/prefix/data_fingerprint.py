@@ -6,10 +6,11 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from hf_transfer_plugin.data.augmented_images import AugmentedImages
 from hf_transfer_plugin.data.domain_pairs import DomainRows
 from hf_transfer_plugin.prefix.arrow_digest import digest_dataset
 from hf_transfer_plugin.prefix.code_digest import digest_code, is_readable
-from hf_transfer_plugin.prefix.determinism import kept_random_states
+from hf_transfer_plugin.random_states import kept_random_states
 from hf_transfer_plugin.terminal import track
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ def data_fingerprint(source: RowSource) -> str:
     """Digest what a source's rows are made of.
 
     A `datasets.Dataset` counts by its stored content, its transform and collator, and the tensors
-    of spread rows; so do two of them as the domains of pairs. Of another dataset only the tensors
-    of all rows tell.
+    of spread rows; so do two of them as the domains of pairs, and one that is augmented. Of
+    another dataset only the tensors of all rows tell.
     """
     digest = hashlib.blake2b(digest_size=16)
     _add(digest, "rows", source.examples, source.views)
@@ -34,8 +35,12 @@ def data_fingerprint(source: RowSource) -> str:
         _add(digest, "seed", source.seed)
     _add(digest, "collator", digest_code(source.collate))
     with kept_random_states():
-        parts = _parts(source.dataset)
-        if all(map(_is_readable, parts)):
+        dataset = source.dataset
+        parts, around = _parts(dataset), None
+        if isinstance(dataset, AugmentedImages):
+            around = dataset.settings
+            _add(digest, "augmentation", dataset.seed, digest_code(around))
+        if all(map(_is_readable, parts)) and is_readable(around):
             for part in parts:
                 digest_dataset(digest, part)
                 shown = part.format
@@ -54,6 +59,8 @@ def data_fingerprint(source: RowSource) -> str:
 
 def _parts(dataset: Any) -> list[Any]:
     """Return the datasets whose rows follow one another in a dataset."""
+    if isinstance(dataset, AugmentedImages):
+        return [dataset.rows]
     return list(dataset.parts.values()) if isinstance(dataset, DomainRows) else [dataset]
 
 

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import random
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from hf_transfer_plugin.prefix.padding import same_values
+from hf_transfer_plugin.random_states import drawn, kept_random_states, random_states
 
 if TYPE_CHECKING:
     from hf_transfer_plugin.prefix.row_source import RowSource
 
-__all__ = ["NotCacheable", "check_deterministic", "kept_random_states", "seed_everything"]
+__all__ = ["NotCacheable", "check_deterministic"]
 
 _PROBES = 32
 
@@ -32,49 +27,6 @@ class NotCacheable(Exception):
         self.reason = reason
 
 
-def _states() -> tuple[Any, Any, Any]:
-    import torch
-
-    return random.getstate(), np.random.get_state(), torch.get_rng_state()
-
-
-def _drawn(before: tuple[Any, Any, Any], after: tuple[Any, Any, Any]) -> list[str]:
-    """Return the libraries whose global random numbers were used in between."""
-    import torch
-
-    used = {
-        "random": before[0] != after[0],
-        "numpy": not all(np.array_equal(a, b) for a, b in zip(before[1], after[1], strict=True)),
-        "torch": not torch.equal(before[2], after[2]),
-    }
-    return [name for name, changed in used.items() if changed]
-
-
-@contextmanager
-def kept_random_states() -> Iterator[None]:
-    """Put the global random states of Python, numpy and torch (CPU) back at the end."""
-    import torch
-
-    python, array, tensor = _states()
-    try:
-        yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(array)
-        torch.set_rng_state(tensor)
-
-
-def seed_everything(*numbers: int) -> None:
-    """Seed the global random numbers of Python, numpy and torch (CPU) by a hash of numbers."""
-    import torch
-
-    text = ",".join(map(str, numbers)).encode()
-    value = int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big")
-    random.seed(value)
-    np.random.seed(value % 2**32)
-    torch.default_generator.manual_seed(value % 2**63)
-
-
 def check_deterministic(source: RowSource) -> None:
     """Read spread rows twice; the global random states are left as they were.
 
@@ -85,12 +37,12 @@ def check_deterministic(source: RowSource) -> None:
     with kept_random_states():
         first = source.batch(rows)
         # The first reading may draw to set something up; the second shows what each reading does.
-        before = _states()
+        before = random_states()
         features = source.features(rows)
-        read = _states()
+        read = random_states()
         second = dict(source.collate(features))
-        collated = _states()
-    by_dataset, by_collator = _drawn(before, read), _drawn(read, collated)
+        collated = random_states()
+    by_dataset, by_collator = drawn(before, read), drawn(read, collated)
     different = [
         name
         for name in first.keys() | second.keys()

@@ -8,13 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hf_transfer_plugin.data.augmented_images import AugmentedImages
 from hf_transfer_plugin.data.domain_pairs import DomainRows
 from hf_transfer_plugin.prefix.data_fingerprint import data_fingerprint
-from hf_transfer_plugin.prefix.determinism import (
-    NotCacheable,
-    kept_random_states,
-    seed_everything,
-)
+from hf_transfer_plugin.prefix.determinism import NotCacheable
 from hf_transfer_plugin.prefix.padding_probes import item_length, learn_rules
 from hf_transfer_plugin.prefix.row_lengths import (
     Lengths,
@@ -22,6 +19,7 @@ from hf_transfer_plugin.prefix.row_lengths import (
     read_lengths,
     telling_rows,
 )
+from hf_transfer_plugin.random_states import kept_random_states, seed_everything
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,7 +40,8 @@ class RowSource:
         dataset: has a length and items.
         collate: list of items -> batch; drops columns that the model does not read.
         views: versions of each example. With more than one, the random numbers that the dataset
-            draws for a view are the same each time that it is read.
+            draws for a view are the same each time that it is read. `AugmentedImages` are asked
+            for the view.
         seed: of the views.
 
     Raises:
@@ -88,6 +87,8 @@ class RowSource:
     def features(self, rows: Iterable[int]) -> list[Any]:
         """Return the items of rows, as the dataset gives them."""
         numbers = [self._checked(row) for row in rows]
+        if isinstance(self.dataset, AugmentedImages):
+            return self.dataset.versions([divmod(number, self.views) for number in numbers])
         if self.views == 1:
             together = getattr(self.dataset, "__getitems__", None)
             if together is not None:

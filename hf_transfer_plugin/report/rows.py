@@ -145,7 +145,7 @@ def seed_cells(report: Report) -> Cells:
 
 
 def how_sentences(report: Report) -> list[str]:
-    """Return HOW in plain words: schedule, objective, domains, average, share of weights, rate."""
+    """Return HOW in plain words: schedule, objective, data, average, share of weights, rate."""
     transfer = report.transfer
     sentences = schedule_words(transfer.plan.schedule)
     if transfer.plan.adapter is not None:
@@ -157,6 +157,8 @@ def how_sentences(report: Report) -> list[str]:
             f"The loss has a term beside that of the task, {objective.described}: "
             f"{objective.kind.holds}."
         )
+    if transfer.plan.data.augment is not None:
+        sentences.append(f"Training images are augmented: {transfer.plan.data.augment.described}.")
     sentences += [*domain_sentences(report), *average_sentences(report)]
     if transfer.parameters:
         share = transfer.trainable_parameters / transfer.parameters

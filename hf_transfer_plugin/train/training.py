@@ -23,7 +23,7 @@ from hf_transfer_plugin.callbacks.objective import ObjectiveCallback
 from hf_transfer_plugin.callbacks.prefix_caching import prefix_cache
 from hf_transfer_plugin.callbacks.progress import ProgressBarCallback
 from hf_transfer_plugin.checkpoints import Checkpoint, without_bars
-from hf_transfer_plugin.data import DomainPairs, DomainPairsCollator, Prepared, TargetData
+from hf_transfer_plugin.data import DomainPairsCollator, Prepared, TargetData
 from hf_transfer_plugin.data import prepare as prepare_data
 from hf_transfer_plugin.processes import of_first, wait_for_all
 from hf_transfer_plugin.records import Drift, Plan, SeedResult, Transition
@@ -55,6 +55,7 @@ from hf_transfer_plugin.train.reached import (
     seed_result,
 )
 from hf_transfer_plugin.train.tracking import place_logs, release_reporters, training_name
+from hf_transfer_plugin.train.training_rows import training_rows
 from hf_transfer_plugin.train.watching import watching
 
 __all__ = ["Trained", "prepare", "roles_of", "train_once"]
@@ -231,12 +232,14 @@ def _fit(
     moving = moving_average(plan)
     chosen = KeepChosen() if plan.choose_by else None
     with _scratch() as scratch:
-        args = training_arguments(plan, seed if order is None else order, learning_rate, scratch)
+        of_rows = seed if order is None else order
+        args = training_arguments(plan, of_rows, learning_rate, scratch)
+        rows, of_epochs = training_rows(plan, prepared, of_rows)
         watch = watching(plan, args, against or Against())
         trainer = Trainer(
             model=model,
             args=args,
-            train_dataset=_train_rows(plan, prepared),
+            train_dataset=rows,
             eval_dataset=prepared.splits["choice" if plan.choose_by else "validation"],
             data_collator=DomainPairsCollator(prepared.collate)
             if plan.pairs_domains
@@ -244,6 +247,7 @@ def _fit(
             compute_metrics=metrics_of(plan),
             callbacks=[
                 freezing,
+                *of_epochs,
                 MeterCallback(setting.meter),
                 *watch,
                 *([last_phase] if last_phase else []),
@@ -286,13 +290,6 @@ def _headline(plan: Plan, seed: int, rate: float | None) -> str:
     tried = f", rate {rate:g}" if plan.learning_rates and rate is not None else ""
     place = f" ({plan.seeds.index(seed) + 1} of {len(plan.seeds)})" if seed in plan.seeds else ""
     return f"{plan.name}, seed {seed}{place}{tried}"
-
-
-def _train_rows(plan: Plan, prepared: Prepared) -> Any:
-    """Return the training set: labelled rows, or pairs of a labelled and an unlabelled one."""
-    if not plan.pairs_domains:
-        return prepared.splits["train"]
-    return DomainPairs(prepared.splits["train"], prepared.splits["unlabelled"], seed=plan.data.seed)
 
 
 def _members(

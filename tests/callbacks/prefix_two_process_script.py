@@ -1,7 +1,8 @@
 """Run by test_prefix_two_processes under torchrun, in two processes.
 
 Arguments: the folder for everything written, the folder of the cache, then what happens: "all"
-trains without the cache, with it, and with it once more; "once" with it; "die" too, and ends the
+trains without the cache, with it, and with it once more, then on augmented images without and
+with it; "once" with it; "die" too, and ends the
 second process inside the fill. Each process leaves `RANK.pt`, a list of what each run gave.
 """
 
@@ -20,11 +21,13 @@ from torch.distributed import all_gather, barrier
 from hf_transfer_plugin import require_processes
 from hf_transfer_plugin.prefix.row_store import RowStore
 from hf_transfer_plugin.processes import end_processes
+from tests.augmented_runs import BATCH, augmented, trainer
 from tests.callbacks.prefix_runs import Pad, make, probe, sentences, train
 
 PROCESSES = 2
 ROWS = 1500
 CHUNKS = 6
+VIEWS = 2
 
 
 def _gap(weights: dict[str, torch.Tensor]) -> float:
@@ -74,6 +77,15 @@ def _train(folder: Path, cache: Path | None, counted: _Counted) -> dict[str, Any
     }
 
 
+def _train_on_views(folder: Path, cache: Path | None) -> dict[str, Any]:
+    # By default Trainer multiplies the loss of such a network by the number of processes.
+    halves: dict[str, Any] = {"per_device_train_batch_size": BATCH // PROCESSES}
+    run = trainer(folder, augmented(VIEWS), average_tokens_across_devices=False, **halves)
+    done = train(run, cache)
+    uses = [asdict(use) for use in done.uses]
+    return {"weights": done.weights, "uses": uses, "gap": _gap(done.weights)}
+
+
 def main() -> None:
     """Do what the arguments say."""
     folder, cache, what = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
@@ -82,6 +94,7 @@ def main() -> None:
     counted = _Counted(what == "die" and rank == 1)
     caches = [None, cache, cache] if what == "all" else [cache]
     found = [_train(folder, each, counted) for each in caches]
+    found += [_train_on_views(folder, each) for each in caches[:2] if what == "all"]
     file = folder / f"{rank}.pt"
     torch.save(found, file.with_suffix(".part"))
     file.with_suffix(".part").rename(file)

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 import torch
 
+from tests.augmented_runs import PHOTOGRAPHS, augmented, trainer
 from tests.callbacks import prefix_killed
 from tests.callbacks.prefix_killed import Attempt
-from tests.callbacks.prefix_runs import EXACT, entry_with, gap
-from tests.callbacks.prefix_two_process_script import CHUNKS, PROCESSES, ROWS
+from tests.callbacks.prefix_runs import EXACT, entry_with, gap, train
+from tests.callbacks.prefix_two_process_script import CHUNKS, PROCESSES, ROWS, VIEWS
 from tests.forked import Torchrun, start_server
 
 SCRIPT = Path(__file__).with_name("prefix_two_process_script.py")
@@ -29,7 +30,7 @@ def _start(folder: Path, cache: Path, what: str = "once") -> Torchrun:
 
 def _results(started: Torchrun, folder: Path) -> list[Results]:
     """Return what each process wrote for each run; the exit code says nothing: some exits abort."""
-    output = started.output(timeout=60)
+    output = started.output(timeout=240)
     files = [folder / f"{rank}.pt" for rank in range(PROCESSES)]
     if not all(file.is_file() for file in files):
         pytest.fail(f"no result of each process:\n{output}")
@@ -38,10 +39,13 @@ def _results(started: Torchrun, folder: Path) -> list[Results]:
 
 @pytest.fixture(scope="module")
 def three(tmp_path_factory: pytest.TempPathFactory) -> list[Results]:
-    """Return a run without a cache, one that fills it and one that finds it full."""
+    """Return a run without a cache, one that fills it and one that finds it full.
+
+    Then two on views of augmented images, without a cache and with it.
+    """
     folder = tmp_path_factory.mktemp("three")
     results = _results(_start(folder / "run", folder / "cache", "all"), folder / "run")
-    assert len(results) == 3
+    assert len(results) == 5
     return results
 
 
@@ -70,6 +74,15 @@ def test_processes_stay_equal_and_end_as_without(three: list[Results]) -> None:
 def test_a_second_run_computes_nothing(three: list[Results]) -> None:
     assert _rows(three[2]) == 0 and [each["wrote"] for each in three[2]] == [0, 0]
     _assert_equal(three[1], three[2])
+
+
+def test_views_are_those_of_one_process(three: list[Results], tmp_path: Path) -> None:
+    """In each epoch both processes show the view that one process would, from the cache or not."""
+    alone = train(trainer(tmp_path, augmented(VIEWS)), None)
+    for results in three[3:]:
+        for each in results:
+            assert each["gap"] == 0.0 and gap(alone.weights, each["weights"]) < EXACT
+    assert _rows(three[4]) == VIEWS * PHOTOGRAPHS
 
 
 def _assert_equal(one: Results, two: Results) -> None:

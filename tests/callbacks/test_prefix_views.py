@@ -19,7 +19,7 @@ from transformers.trainer_utils import set_seed
 
 from hf_transfer_plugin import prefix_cache
 from hf_transfer_plugin.callbacks.served_rows import ROWS_KEY
-from hf_transfer_plugin.prefix.determinism import seed_everything
+from hf_transfer_plugin.random_states import seed_everything
 from tests.callbacks.prefix_runs import (
     BATCH,
     EXACT,

@@ -1,0 +1,37 @@
+"""The training set of a plan: labelled rows, augmented or not, or pairs of domains."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from transformers import TrainerCallback
+
+from hf_transfer_plugin.callbacks.augmentation import AugmentationCallback
+from hf_transfer_plugin.data import AugmentedImages, DomainPairs, Prepared
+from hf_transfer_plugin.records import Plan
+
+__all__ = ["training_rows"]
+
+
+def training_rows(plan: Plan, prepared: Prepared, seed: int) -> tuple[Any, list[TrainerCallback]]:
+    """Return the training set, and the callbacks that it needs.
+
+    Views that have an end are part of the data: they follow from the seed of the data, so that
+    seeds, rates and controls share what is kept of them. Those without one follow from the seed of
+    the run. Rows without labels are never augmented.
+
+    Args:
+        plan: what trains.
+        prepared: the data in the form the checkpoint reads.
+        seed: of order and dropout of this run.
+    """
+    rows: Any = prepared.splits["train"]
+    callbacks: list[TrainerCallback] = []
+    augment = plan.data.augment
+    if augment is not None:
+        rows = AugmentedImages(rows, augment, seed=plan.data.seed if augment.views else seed)
+        rows.set_epoch(0)
+        callbacks.append(AugmentationCallback(rows))
+    if plan.pairs_domains:
+        rows = DomainPairs(rows, prepared.splits["unlabelled"], seed=plan.data.seed)
+    return rows, callbacks
