@@ -70,8 +70,8 @@ def test_what_was_lost_is_counted_over_the_seeds_of_the_pick(modules: None, tmp_
         for name, rates in {"full": (1e-4, 3e-4), "ia3": (1e-2,), "lora": (1e-3,)}.items()
     }
     (found,) = regrets({place: {"way": "full", "rate": 3e-4}}, [(lines, ways)])
-    assert found.best == ("ia3", pytest.approx(0.8)) and found.to_best == pytest.approx(10)
-    assert found.chosen == ("full", pytest.approx(0.7)) and found.to_chosen == pytest.approx(0)
+    assert (found.best[0], found.chosen[0]) == ("ia3", "full")
+    assert (found.to_best, found.to_chosen) == (pytest.approx(10), pytest.approx(0))
     assert (found.seeds, found.by_hand) == (2, (4 * 9 * 4, 8.0))
     assert not regrets({place: {"way": "full", "rate": 1e-3}}, [(lines, ways)])
 
