@@ -21,7 +21,7 @@ def test_the_planner_on_few_texts(
 
     checkpoints = {"text": str(text_checkpoint(tmp_path / "bert")), "images": "none/is-read"}
     monkeypatch.setattr(how_places, "CHECKPOINTS", checkpoints)
-    few = {"cr": (how_places.Target("text", 12, 3), 100, 6)}
+    few = {"cr": (how_places.Target("text", 12, 3), 100, 9)}
     monkeypatch.setattr(places, "HELD_OUT", few)
     monkeypatch.setattr(places, "_VALIDATION", None)
     monkeypatch.setattr(places, "_TEST", None)
@@ -38,9 +38,9 @@ def test_the_planner_on_few_texts(
     picked = {record["key"][-1]: record["result"] for record in found if record["key"][0] == "pick"}
     assert picked["rules alone"]["way"] == "lora, lp_ft" and picked["rules alone"]["seconds"] == 0
     pilot = picked["with pilot"]
-    short = [record["key"] for record in found if record["key"][3] == "2"]
+    short = [record["key"] for record in found if record["key"][3] == "3"]
     assert [key[4] for key in short] == ["lora, lp_ft", "lp_ft", "full", "ia3"]
-    assert pilot["examples"] == 4 * (4 * 2) + 2 * (4 * 6) and pilot["seconds"] > 0
+    assert pilot["examples"] == 4 * (4 * 3) + 2 * (4 * 9) and pilot["seconds"] > 0
     run_script("planner.py", *arguments, "--seeds", "2", "--batch", "4")
     assert out.read_text() == stored
     page = run_script("planner.py", "--table", "--out", str(out))
