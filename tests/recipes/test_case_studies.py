@@ -269,7 +269,7 @@ def test_each_config_opens_with_its_command_and_loads(path: Path) -> None:
     if path.stem == "study":
         return
     if "augment:" in text and not hasattr(DataSpec("x"), "augment"):
-        with pytest.raises(ConfigError, match="augment"):
+        with pytest.raises(ConfigError, match="unknown key data.augment"):
             load_config(path)
         return
     config = load_config(path)
