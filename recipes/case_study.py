@@ -1,3 +1,7 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["hf-transfer-plugin[demo]"]
+# ///
 r"""A case study: a ladder of rungs on the same data side by side, or domains judged in pairs.
 
 The whole ladder of dogs and cats, hours on a processor:

