@@ -49,7 +49,7 @@ def test_the_planner_on_few_texts(
 
 def test_what_was_lost_is_counted_over_the_seeds_of_the_pick(modules: None, tmp_path: Path) -> None:
     from how_comparison.places import Place
-    from how_comparison.ways import Way
+    from how_comparison.ways import Method
     from planner_comparison.regret import regrets
     from tuning.lines import Lines
 
@@ -66,7 +66,7 @@ def test_what_was_lost_is_counted_over_the_seeds_of_the_pick(modules: None, tmp_
     add("ia3", 1e-2, {0: 0.7, 1: 0.9}, 0.6)
     add("lora", 1e-3, {0: 1.0}, 0.9)  # one seed is no comparison
     ways: dict[str, Any] = {
-        name: Way(name, {"text": rates})
+        name: Method(name, {"text": rates})
         for name, rates in {"full": (1e-4, 3e-4), "ia3": (1e-2,), "lora": (1e-3,)}.items()
     }
     (found,) = regrets({place: {"way": "full", "rate": 3e-4}}, [(lines, ways)])
