@@ -84,7 +84,7 @@ def write_rungs(study: Study, command: str) -> str:
     for rung in study.rungs:
         folder = study.folder / rung.name
         data = load_data(rung.config.data, rung.config.task)
-        plan = rung.plan()
+        plan = rung.plan(folder)
         results[rung.name] = run(
             plan, results=folder / "result.json", model_dir=folder / "model", data=data
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from case_studies import plain_networks  # noqa: F401  names the networks of the first rungs
-from hf_transfer_plugin import Plan, Ranking, RunConfig, load_config
+from hf_transfer_plugin import Line, Plan, Ranking, RunConfig, load_config
 from hf_transfer_plugin.errors import ConfigError, did_you_mean
 from hf_transfer_plugin.strict_yaml import read_mapping
 
@@ -39,13 +39,20 @@ class Rung:
         folder = Path(self.config.checkpoint or "")
         return (folder / "config.json").is_file() and not any(folder.glob("*.safetensors"))
 
-    def plan(self) -> Plan:
-        """Return the plan of the rung, which has its name.
+    def plan(self, folder: Path) -> Plan:
+        """Return the plan of the rung, which has its name; `schedule: auto` is proposed by a pilot.
+
+        Args:
+            folder: of the rung, where a proposal is written.
 
         Raises:
             ScheduleError: for a schedule that contradicts itself.
         """
         config = self.config
+        if config.proposes:
+            line = Line(replace(config, run_folder=str(folder)))
+            line.propose(pilot=True)
+            return replace(line.plan(), name=self.name)
         unranked = Ranking(task=config.task, data="", score="", examples=0, candidates=())
         plan = replace(config.plan(unranked), name=self.name)
         return replace(plan, weights="random") if self.from_scratch else plan

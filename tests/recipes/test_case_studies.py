@@ -18,7 +18,7 @@ import yaml
 from PIL import Image
 from scipy.stats import t
 
-from hf_transfer_plugin import RunResult, judge, layer_groups, load_config
+from hf_transfer_plugin import Plan, Proposal, RunResult, judge, layer_groups, load_config
 from tests.report import samples
 from tests.tiny_runs import offline_cache, text_checkpoint, texts, write_table, write_text_folder
 
@@ -173,6 +173,38 @@ def test_roc_of_two_classes(case_studies: None) -> None:
     assert roc_auc_score(two.labels, score) > 0.7
 
 
+def test_a_rung_is_proposed(
+    script: Script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_text_folder(tmp_path / "texts")
+    config = {
+        "task": "text-classification",
+        "run_folder": "runs/proposed",
+        "checkpoint": str(text_checkpoint(tmp_path / "bert")),
+        "data": {"path": "./texts"},
+        "schedule": "auto",
+        "training": {"max_steps": 4},
+        "batch_size": 8,
+        "seeds": 2,
+        "watch": "off",
+        "rank_examples": 16,
+    }
+    _write(tmp_path / "study" / "proposed.yaml", config)
+    _write(tmp_path / "study" / "study.yaml", {"run_folder": "out", "rungs": ["proposed"]})
+    page = script("study")
+    folder = tmp_path / "out" / "proposed"
+    proposal, result = (
+        Proposal.load(folder / "proposal.json"),
+        RunResult.load(folder / "result.json"),
+    )
+    assert proposal.pilot is not None and len(proposal.pilot.runs) > 1
+    assert result.plan.name == "proposed" and len(result.seeds) == 2
+    assert result.plan.schedule == Plan.load(folder / "plan.json").schedule
+    monkeypatch.setattr("hf_transfer_plugin.train.training.train_once", _refuse)
+    monkeypatch.setattr("transformers.pipeline", _refuse)
+    assert script("study") == page
+
+
 def test_domains_are_judged_in_pairs(script: Script, tmp_path: Path) -> None:
     for start, domain in enumerate(("one", "two")):
         train = texts(20, start=100 * start)
@@ -271,13 +303,15 @@ def test_each_config_opens_with_its_command_and_loads(path: Path) -> None:
     assert config.run_folder.startswith("runs/") and config.title
 
 
-def test_each_rung_has_its_config(case_studies: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_rung_has_its_config(
+    case_studies: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from case_studies.study import load_study
 
     monkeypatch.chdir(RECIPES.parent)
     rungs = load_study(RECIPES / "configs" / "cats_vs_dogs", only=["a", "b", "d", "wise_ft"]).rungs
-    assert [each.plan().weights for each in rungs] == ["random"] * 2 + ["pretrained"] * 2
-    assert [len(each.plan().seeds) for each in rungs] == [5, 5, 5, 3]
+    assert [each.plan(tmp_path).weights for each in rungs] == ["random"] * 2 + ["pretrained"] * 2
+    assert [len(each.plan(tmp_path).seeds) for each in rungs] == [5, 5, 5, 3]
     for folder in STUDIES:
         listed = yaml.safe_load((folder / "study.yaml").read_text())
         for rung in listed.get("rungs", ()):
