@@ -51,7 +51,7 @@ def curves_picture(results: Mapping[str, RunResult]) -> bytes:
                 axes.plot(drawn.steps, drawn.mean, color="#c3c9d0", linewidth=0.8)
         axes.axhline(fmean(result.scores()), color=PALETTE[1], linestyle="--", linewidth=1.4)
         axes.set_title(drawable(name, "rung", 24), fontsize=10, color=INK, loc="left")
-        axes.set_ylim(floor - 0.03, 1.01)
+        axes.set_ylim(floor - 0.03, 1.0)
         axes.xaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
         axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}%")
         axes.tick_params(labelsize=8)
