@@ -25,6 +25,7 @@ _GOALS: Mapping[str, tuple[str, float]] = {
     "blitzer_amazon": ("points over source only", 0.015),
 }
 _FEWEST_SEEDS = 2
+_FEWEST_PAIRS = 4
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,8 @@ def tables(lines: Lines) -> list[Table]:
             places = [place for place in found.places if place.group == group]
             made.append(_accuracies(found, group, places))
             made += [_against(found, group, places, other) for other in (SOURCE_ONLY, BAR)]
+            if len(GROUPS[group].pairs) >= _FEWEST_PAIRS:
+                made.append(_over_pairs(found, group, places))
         made += [_harm(found), _goals(found, groups)]
     return [table for table in made if table.rows]
 
@@ -151,6 +154,30 @@ def _sure(pairs: list[tuple[str, tuple[list[float], list[float]] | None]]) -> se
         for (way, _), verdict in zip(whole, verdicts, strict=True)
         if verdict.outcome in ("helped", "harmed")
     }
+
+
+def _over_pairs(found: _Found, group: str, places: list[Place]) -> Table:
+    """Return differences of the means of all pairs; what varies is the pair, not the seed."""
+    columns = (SOURCE_ONLY, BAR)
+    means = {
+        way: [fmean(found.scores[place, way]) for place in places if (place, way) in found.scores]
+        for way in ways()
+    }
+    whole = {way: each for way, each in means.items() if len(each) == len(GROUPS[group].pairs)}
+    rows = [
+        (
+            way,
+            *(
+                spoken(judge(ours, whole[other], margin=MARGIN, baseline=other))
+                if other in whole and other != way
+                else "-"
+                for other in columns
+            ),
+        )
+        for way, ours in whole.items()
+    ]
+    title = f"{group}: points over all pairs with their interval, epoch chosen by {found.choose_by}"
+    return Table(title, ("way", *(f"against {other}" for other in columns)), tuple(rows))
 
 
 def _harm(found: _Found) -> Table:
