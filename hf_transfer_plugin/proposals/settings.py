@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from hf_transfer_plugin.proposals.costs import depths
+from hf_transfer_plugin.proposals.costs import cost_of, depths
 from hf_transfer_plugin.proposals.records import Facts, Reason
 from hf_transfer_plugin.proposals.ways import Way
 
@@ -103,7 +103,21 @@ def rate_reason(way: Way, facts: Facts) -> Reason:
 
 
 def epochs_of(way: Way, facts: Facts) -> float:
-    """Return passes over the labelled rows; those of the user where they are written."""
+    """Return passes over the labelled rows; those of the user where they are written.
+
+    Where the usual length does not fit the budget, it is cut to what fits, but not below half.
+    """
+    usual = _usual_epochs(way, facts)
+    if facts.kept.has_length or facts.budget_minutes is None:
+        return usual
+    for epochs in range(int(usual), max(_LEAST, math.ceil(usual / 2)) - 1, -1):
+        seconds = cost_of(way, epochs, facts).seconds
+        if seconds is None or seconds <= 60 * facts.budget_minutes:
+            return float(epochs)
+    return usual
+
+
+def _usual_epochs(way: Way, facts: Facts) -> float:
     if facts.kept.has_length:
         return epochs_in(facts.kept.training, facts)
     alone = _family(way, facts) == "head"
@@ -128,8 +142,12 @@ def length_reason(way: Way, facts: Facts) -> Reason:
         if training.get("max_steps", -1) > 0:
             written = f"{training['max_steps']} steps"
         return Reason("length", written, "you wrote it", "", "your config")
-    epochs = epochs_of(way, facts)
+    epochs, usual = epochs_of(way, facts), _usual_epochs(way, facts)
     said = f"{epochs:g} epochs, {math.ceil(epochs * facts.rows / facts.batch_size)} steps"
+    if epochs < usual:
+        why = f"{usual:g} epochs would be the usual length, but the budget is "
+        why += f"{facts.budget_minutes:g} minutes"
+        return Reason("length", said, why, "", "your budget")
     if _family(way, facts) == "head":
         why = "about 500 steps: frozen layers are computed once, so epochs cost next to nothing"
         figure = "head alone, 10 epochs: 3.4 s, one forward pass: 3.7 s"

@@ -121,6 +121,28 @@ def test_a_budget_leaves_out_what_takes_longer() -> None:
     assert blind.chosen == "full" and "no forward pass was measured" in blind.findings[0]
 
 
+def test_a_budget_shortens_down_to_half() -> None:
+    known = facts(TEXTS, 400, pass_seconds=10.0, seeds=2)
+    whole = propose(known).option
+    assert whole.name == "lora, lp_ft" and whole.epochs is not None
+    assert whole.cost.seconds is not None
+    minutes = whole.cost.seconds / 60
+    for share in (0.75, 0.5):
+        short = propose(replace(known, budget_minutes=share * minutes)).option
+        assert short.name == whole.name and short.epochs is not None
+        assert 0 <= share * whole.epochs - short.epochs < 1
+        length = next(each for each in short.reasons if each.axis == "length")
+        assert length.source == "your budget" and f"{whole.epochs:g} epochs would be" in length.why
+        later = propose(
+            replace(
+                known, budget_minutes=share * minutes, kept=Kept(training={"num_train_epochs": 9})
+            )
+        )
+        assert later.options[0].epochs is None, "a length that was written stays"
+    least = propose(replace(known, budget_minutes=0.45 * minutes))
+    assert least.options[0].left_out and least.options[0].epochs == whole.epochs
+
+
 def test_costs_follow_what_runs() -> None:
     costs = {each.name: each.cost for each in propose(facts(IMAGES, 320, 32)).options}
     assert costs["head alone"].passes == 1.0
