@@ -140,9 +140,8 @@ def _objective_reason(way: Way, facts: Facts) -> Reason:
         return Reason("objective", way.objective.name, why, *_told(key))
     if facts.is_text:
         why = "none was ahead of the loss of the task alone beyond the noise"
-        if facts.labels != "target":
-            why += "; of those that read two domains one pair and one seed were measured"
-        return Reason("objective", "none", why, *_told("texts, objectives"))
+        told = "texts, objectives" if facts.labels == "target" else "texts, mcc"
+        return Reason("objective", "none", why, *_told(told))
     if facts.labels != "target":
         return Reason("objective", "none", "for comparison", *_told("images, source only"))
     why = "where objectives gain, frozen features or an adapter gain more"
