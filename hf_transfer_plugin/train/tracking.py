@@ -67,8 +67,8 @@ def training_name(plan: Plan, seed: int, rate: float | None, order: int | None =
 def place_logs(trainer: Trainer, folder: Path | None, name: str) -> None:
     """Let each training report under a name of its own, TensorBoard below a folder that stays.
 
-    What an earlier try of the same training left in that folder goes. The variable
-    TENSORBOARD_LOGGING_DIR takes the place of `folder`.
+    What an earlier try of the same training left in `folder` goes. The variable
+    TENSORBOARD_LOGGING_DIR takes its place; there nothing is deleted, for other runs may log there.
 
     Args:
         trainer: about to train; its `output_dir` does not outlive the training.
@@ -83,12 +83,13 @@ def place_logs(trainer: Trainer, folder: Path | None, name: str) -> None:
     for callback in _reporters(trainer):
         if not isinstance(callback, TensorBoardCallback):
             continue
+        own = not callback.logging_dir
         chosen = callback.logging_dir or folder
         if chosen is None:
             _log.warning("%s: TensorBoard's files are lost: no folder for logs was given", name)
             continue
         place = Path(chosen) / name
-        if is_first():
+        if own and is_first():
             shutil.rmtree(place, ignore_errors=True)
         callback.logging_dir = str(place)
 
