@@ -9,7 +9,7 @@ from hf_transfer_plugin.phases import Phase
 from hf_transfer_plugin.proposals.records import Cost, Facts
 from hf_transfer_plugin.proposals.ways import Way
 
-__all__ = ["cost_of", "depths"]
+__all__ = ["cost_of", "depths", "within_budget"]
 
 # A step of full fine-tuning: forward, and twice as much back (Kaplan et al., Scaling Laws, 2020).
 _STEP = 3.0
@@ -121,3 +121,9 @@ def cost_of(way: Way, epochs: float, facts: Facts) -> Cost:
         seconds=None if seconds is None else round(seconds, 1),
         memory=round(_BYTES * facts.parameters * (copies + _STATES * trained)),
     )
+
+
+def within_budget(cost: Cost, facts: Facts) -> bool:
+    """Tell whether a cost fits the budget, as far as both are known."""
+    budget = facts.budget_minutes
+    return budget is None or cost.seconds is None or cost.seconds <= 60 * budget

@@ -9,7 +9,7 @@ from typing import Any
 from hf_transfer_plugin.adapt.average_checks import check_average
 from hf_transfer_plugin.adapt.schedules import FreezingSchedule
 from hf_transfer_plugin.errors import TransferError
-from hf_transfer_plugin.proposals.costs import cost_of
+from hf_transfer_plugin.proposals.costs import cost_of, within_budget
 from hf_transfer_plugin.proposals.evidence import EVIDENCE
 from hf_transfer_plugin.proposals.records import Facts, Option, Proposal, Reason
 from hf_transfer_plugin.proposals.rules import FEW_SHOT, Ranked, ranked
@@ -105,7 +105,7 @@ def _option(way: Way, by_rule: Ranked, facts: Facts) -> Option:
             _objective_reason(way, facts),
             _average_reason(facts),
             rate_reason(way, facts),
-            length_reason(way, facts),
+            length_reason(way, epochs, facts),
         ),
     )
 
@@ -159,12 +159,12 @@ def _told(key: str) -> tuple[str, str]:
 
 
 def _left_out(option: Option, facts: Facts) -> Option:
-    seconds, budget = option.cost.seconds, facts.budget_minutes
-    if budget is None or seconds is None or seconds <= 60 * budget:
+    if within_budget(option.cost, facts):
         return option
+    minutes = (option.cost.seconds or 0.0) / 60
     return replace(
         option,
-        left_out=f"about {seconds / 60:.1f} minutes, the budget is {budget:g}",
+        left_out=f"about {minutes:.1f} minutes, the budget is {facts.budget_minutes:g}",
     )
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from hf_transfer_plugin.proposals.costs import cost_of, depths
+from hf_transfer_plugin.proposals.costs import cost_of, depths, within_budget
 from hf_transfer_plugin.proposals.records import Facts, Reason
 from hf_transfer_plugin.proposals.ways import Way
 
@@ -108,11 +108,10 @@ def epochs_of(way: Way, facts: Facts) -> float:
     Where the usual length does not fit the budget, it is cut to what fits, but not below half.
     """
     usual = _usual_epochs(way, facts)
-    if facts.kept.has_length or facts.budget_minutes is None:
+    if facts.kept.has_length:
         return usual
     for epochs in range(int(usual), max(_LEAST, math.ceil(usual / 2)) - 1, -1):
-        seconds = cost_of(way, epochs, facts).seconds
-        if seconds is None or seconds <= 60 * facts.budget_minutes:
+        if within_budget(cost_of(way, epochs, facts), facts):
             return float(epochs)
     return usual
 
@@ -134,7 +133,7 @@ def epochs_in(training: Mapping[str, Any], facts: Facts) -> float:
     return float(training.get("num_train_epochs", 3))
 
 
-def length_reason(way: Way, facts: Facts) -> Reason:
+def length_reason(way: Way, epochs: float, facts: Facts) -> Reason:
     """Say why so many epochs."""
     if facts.kept.has_length:
         training = facts.kept.training
@@ -142,7 +141,7 @@ def length_reason(way: Way, facts: Facts) -> Reason:
         if training.get("max_steps", -1) > 0:
             written = f"{training['max_steps']} steps"
         return Reason("length", written, "you wrote it", "", "your config")
-    epochs, usual = epochs_of(way, facts), _usual_epochs(way, facts)
+    usual = _usual_epochs(way, facts)
     said = f"{epochs:g} epochs, {math.ceil(epochs * facts.rows / facts.batch_size)} steps"
     if epochs < usual:
         why = f"{usual:g} epochs would be the usual length, but the budget is "
