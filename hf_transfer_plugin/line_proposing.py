@@ -56,7 +56,7 @@ def proposed(
         found = propose(facts)
         if not pilot:
             return found
-        rows = len(data.splits["choice" if plan.choose_by else "validation"])
+        rows = len(data.splits[plan.choosing_split])
         return piloted(found, plan, rows, pilot_training(data, folder / "pilot"))
 
     found = made_once(folder, Proposal, fits, make)

@@ -119,6 +119,11 @@ class Plan(Record):
         return "choice" if self.choose_by else self.metric
 
     @property
+    def choosing_split(self) -> str:
+        """Return the split whose rows choose weights and rate."""
+        return "choice" if self.choose_by else "validation"
+
+    @property
     def criterion(self) -> Criterion | None:
         """Return what chooses without labels of the target, if something does."""
         return CHOICES[self.choose_by] if self.choose_by else None

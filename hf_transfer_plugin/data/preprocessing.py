@@ -30,6 +30,11 @@ class Prepared:
     collate: Callable[[list[dict[str, Any]]], dict[str, Any]]
     processor: Any
 
+    @property
+    def choosing(self) -> Dataset:
+        """Return the rows that choose weights; in plans of two domains those of both."""
+        return self.splits["choice" if "choice" in self.splits else "validation"]
+
     def unknown_share(self, role: str) -> float:
         """Return the share of the tokens of a split that the tokenizer does not know."""
         unknown = getattr(self.processor, "unk_token_id", None)

@@ -93,13 +93,8 @@ def _distances(model: nn.Module, first: nn.Module) -> tuple[dict[str, float], fl
     return found, math.sqrt(moved_all / size_all) if size_all else None
 
 
-def _held_out(prepared: Prepared) -> Any:
-    """Return the rows that choose, which in plans of two domains are of both."""
-    return prepared.splits["choice" if "choice" in prepared.splits else "validation"]
-
-
 def _rows(prepared: Prepared) -> list[int]:
-    count = len(_held_out(prepared))
+    count = len(prepared.choosing)
     taken = min(count, _EXAMPLES)
     return [index * count // taken for index in range(taken)]
 
@@ -126,7 +121,7 @@ def _features(model: nn.Module, prepared: Prepared, rows: list[int]) -> torch.Te
     was_training, device = model.training, next(model.parameters()).device
     model.eval()
     try:
-        split = _held_out(prepared)
+        split = prepared.choosing
         for start in range(0, len(rows), _BATCH):
             batch = prepared.collate([split[index] for index in rows[start : start + _BATCH]])
             mask[0] = batch.get("attention_mask")

@@ -84,8 +84,7 @@ def seed_result(
 
 def measured(trainer: Trainer, prepared: Prepared) -> dict[str, float]:
     """Return the metrics on validation of the model as it is; no callback takes it for training."""
-    role = "choice" if "choice" in prepared.splits else "validation"
-    output = trainer.predict(prepared.splits[role], metric_key_prefix="eval")
+    output = trainer.predict(prepared.choosing, metric_key_prefix="eval")
     return _named(output.metrics or {})
 
 

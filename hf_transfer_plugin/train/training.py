@@ -110,7 +110,7 @@ def roles_of(plan: Plan, *, test: bool = True) -> tuple[str, ...]:
     wanted = {
         "train": True,
         "unlabelled": plan.pairs_domains or plan.adapt_batch_norm,
-        "choice" if plan.choose_by else "validation": True,
+        plan.choosing_split: True,
         "test": test,
     }
     return tuple(role for role, reads in wanted.items() if reads)
@@ -240,7 +240,7 @@ def _fit(
             model=model,
             args=args,
             train_dataset=rows,
-            eval_dataset=prepared.splits["choice" if plan.choose_by else "validation"],
+            eval_dataset=prepared.splits[plan.choosing_split],
             data_collator=DomainPairsCollator(prepared.collate)
             if plan.pairs_domains
             else prepared.collate,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from case_studies.domain_study import QUESTIONS, DomainTable
+from case_studies.page import measured_with
 from hf_transfer_plugin.report.markdown import escape, table
 from hf_transfer_plugin.report.rows import Cells
 from hf_transfer_plugin.report.words import interval_name, number, points
@@ -17,9 +18,7 @@ def domain_markdown(found: DomainTable) -> str:
         f"Made by `{found.command}`.",
         str(escape(found.note)) if found.note else "",
         *(_section(found, question) for question in QUESTIONS if found.of(question)),
-        "Measured with "
-        + ", ".join(f"{escape(name)} {escape(what)}" for name, what in found.environment.items())
-        + ".",
+        measured_with(found.environment),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hf_transfer_plugin import Plan, Ranking, RunConfig, Verdict, controls, judge, load_config, run
+from case_studies.study import unranked_plan
+from hf_transfer_plugin import Plan, RunConfig, Verdict, controls, judge, load_config, run
 from hf_transfer_plugin.environment import environment
 from hf_transfer_plugin.errors import ConfigError, did_you_mean
 from hf_transfer_plugin.records import RunResult
@@ -158,8 +159,7 @@ def study(asked: DomainStudy, command: str) -> DomainTable:
 
 def _plans(config: RunConfig, source: str) -> Sequence[Plan]:
     """Return the plans of a pair, or of a target by itself: with the network and from scratch."""
-    unranked = Ranking(task=config.task, data="", score="", examples=0, candidates=())
-    plan = config.plan(unranked)
+    plan = unranked_plan(config)
     if source:
         both: Any = replace(plan, labels="both", choose_by=None, name="source-and-target")
         return [both, *controls(both, ["source-only"])]

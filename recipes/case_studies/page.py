@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from case_studies.table import Figure, StudyTable
 from hf_transfer_plugin.report.markdown import escape, table
 from hf_transfer_plugin.report.rows import Cells
 from hf_transfer_plugin.report.words import counted, number, points
 
-__all__ = ["markdown"]
+__all__ = ["markdown", "measured_with"]
 
 _GIGABYTE = 1e9
 
@@ -25,11 +26,15 @@ def markdown(found: StudyTable) -> str:
         _section("Rungs", _rungs(found, level)),
         _section("Differences", _differences(found, level)) if found.differences else "",
         _section(f"Classes of rung {escape(found.best)}", _classes(found)),
-        "Measured with "
-        + ", ".join(f"{escape(name)} {escape(what)}" for name, what in found.environment.items())
-        + ".",
+        measured_with(found.environment),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def measured_with(environment: Mapping[str, str]) -> str:
+    """Return the sentence on versions and machine that ends a page."""
+    told = ", ".join(f"{escape(name)} {escape(what)}" for name, what in environment.items())
+    return f"Measured with {told}."
 
 
 def _section(title: str, cells: Cells) -> str:

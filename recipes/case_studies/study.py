@@ -12,7 +12,7 @@ from hf_transfer_plugin import Line, Plan, Ranking, RunConfig, load_config
 from hf_transfer_plugin.errors import ConfigError, did_you_mean
 from hf_transfer_plugin.strict_yaml import read_mapping
 
-__all__ = ["Rung", "Study", "load_study"]
+__all__ = ["Rung", "Study", "load_study", "unranked_plan"]
 
 FILE = "study.yaml"
 _KEYS = ("title", "run_folder", "rungs", "train_rows", "note")
@@ -53,9 +53,13 @@ class Rung:
             line = Line(replace(config, run_folder=str(folder)))
             line.propose(pilot=True)
             return replace(line.plan(), name=self.name)
-        unranked = Ranking(task=config.task, data="", score="", examples=0, candidates=())
-        plan = replace(config.plan(unranked), name=self.name)
+        plan = replace(unranked_plan(config), name=self.name)
         return replace(plan, weights="random") if self.from_scratch else plan
+
+
+def unranked_plan(config: RunConfig) -> Plan:
+    """Return the plan of a config that names its checkpoint, so that nothing is ranked."""
+    return config.plan(Ranking(config.task, data="", score="", examples=0, candidates=()))
 
 
 @dataclass(frozen=True)
