@@ -12,9 +12,9 @@ from pathlib import Path
 from hf_transfer_plugin.data import TargetData
 from hf_transfer_plugin.errors import LaunchError
 from hf_transfer_plugin.processes import world_size
+from hf_transfer_plugin.proposal_records import Facts, Option, Pilot, PilotRun, Proposal
 from hf_transfer_plugin.proposals.costs import depths
 from hf_transfer_plugin.proposals.proposing import planned
-from hf_transfer_plugin.proposals.records import Facts, Option, Pilot, PilotRun, Proposal
 from hf_transfer_plugin.proposals.settings import epochs_in
 from hf_transfer_plugin.proposals.ways import WAYS, Way, laid_over
 from hf_transfer_plugin.records import Plan
@@ -71,7 +71,7 @@ def piloted(proposal: Proposal, plan: Plan, validation_rows: int, train: PilotTr
     chosen, second = last[0], last[1]
     value, other = (pilots.value(each, 1.0) for each in (chosen, second))
     noise = pilots.noise(max(value, other))
-    why = f"{plan.chosen_by} {value:.3f} on validation, {second.name} {other:.3f}"
+    why = f"{plan.chosen_by} {value:.3f} on validation against {other:.3f} of “{second.name}”"
     if abs(value - other) <= noise:
         why += f": level within one standard error ({noise:.3f}), so the order of the rules holds"
     pilot = Pilot(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hf_transfer_plugin.proposal_records import Facts
 from hf_transfer_plugin.proposals.evidence import EVIDENCE
-from hf_transfer_plugin.proposals.records import Facts
 from hf_transfer_plugin.proposals.ways import WAYS, Way, beyond
 
 __all__ = ["FEW_IMAGES", "FEW_SHOT", "FEW_TEXTS", "MANY_IMAGES", "READS_OUT", "Ranked", "ranked"]

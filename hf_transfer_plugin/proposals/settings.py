@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from hf_transfer_plugin.proposal_records import Facts, Reason
 from hf_transfer_plugin.proposals.costs import cost_of, depths, within_budget
-from hf_transfer_plugin.proposals.records import Facts, Reason
 from hf_transfer_plugin.proposals.ways import Way
 
 __all__ = ["epochs_in", "epochs_of", "length_reason", "rate_of", "rate_reason"]

@@ -9,9 +9,9 @@ import pytest
 
 from hf_transfer_plugin import Plan
 from hf_transfer_plugin.errors import LaunchError
+from hf_transfer_plugin.proposal_records import Kept, Proposal
 from hf_transfer_plugin.proposals.piloting import check_pilot, piloted
 from hf_transfer_plugin.proposals.proposing import propose
-from hf_transfer_plugin.proposals.records import Kept, Proposal
 from hf_transfer_plugin.records import DataSpec
 from tests.proposals.test_rules import IMAGES, TEXTS, facts
 
