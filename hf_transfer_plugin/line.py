@@ -29,13 +29,13 @@ from hf_transfer_plugin.environment import environment
 from hf_transfer_plugin.errors import RecordError
 from hf_transfer_plugin.explaining import Explanation, explain
 from hf_transfer_plugin.layer_profile_record import LayerProfile
-from hf_transfer_plugin.line_proposing import proposed
+from hf_transfer_plugin.line_proposing import came_from, proposed
 from hf_transfer_plugin.line_training import LineTraining
 from hf_transfer_plugin.look_records import Look, Looks
 from hf_transfer_plugin.made_once import made_once
 from hf_transfer_plugin.planned_training import check_looks_held, verdict_of
 from hf_transfer_plugin.processes import is_first, wait_for_all
-from hf_transfer_plugin.proposals.records import Proposal
+from hf_transfer_plugin.proposal_records import Proposal
 from hf_transfer_plugin.records import (
     Plan,
     Ranking,
@@ -320,10 +320,9 @@ class Line:
     def report(self) -> Report:
         """Write report.html, README.md (the card), report.json and the plots."""
         verdict = self.judge()
-        title = self.config.title or self.folder.name
         plan = self.plan()
         report = Report(
-            title=title,
+            title=self.config.title or self.folder.name,
             task=self.config.task,
             data=self.data.summary,
             ranking=self.rank(),
@@ -336,6 +335,7 @@ class Line:
             licenses=known_license(plan.checkpoint),
             rescue=self.rescued(verdict),
             examples=self._shown(verdict),
+            proposal=came_from(self.folder, plan, self.data),
         )
         if is_first():
             for name, content in report_files(report).items():
