@@ -78,8 +78,8 @@ if TYPE_CHECKING:
         Way,
     )
     from hf_transfer_plugin.processes import require_processes
+    from hf_transfer_plugin.proposal_records import Facts, Kept, Proposal
     from hf_transfer_plugin.proposals.proposing import propose
-    from hf_transfer_plugin.proposals.records import Facts, Kept, Proposal
     from hf_transfer_plugin.records import (
         Adapter,
         Average,
@@ -286,8 +286,8 @@ _HOMES = {
     "multitask_line": ("MultitaskLine",),
     "multitask_records": ("MultitaskPlan", "MultitaskReport", "MultitaskResult", "Way"),
     "processes": ("require_processes",),
+    "proposal_records": ("Facts", "Kept", "Proposal"),
     "proposals.proposing": ("propose",),
-    "proposals.records": ("Facts", "Kept", "Proposal"),
     "records": (
         "Adapter",
         "Average",

@@ -24,7 +24,7 @@ from hf_transfer_plugin.config_values import check_values
 from hf_transfer_plugin.decide.controls import DEFAULT_CONTROLS, controls
 from hf_transfer_plugin.domain_kinds import DEFAULT_CHOICE, ChooseBy, Labels
 from hf_transfer_plugin.objective_records import Objective
-from hf_transfer_plugin.proposals.records import Kept
+from hf_transfer_plugin.proposal_records import Kept
 from hf_transfer_plugin.records import DataSpec, Phase, Plan, Ranking, Task
 from hf_transfer_plugin.serialization import Record
 

@@ -20,13 +20,13 @@ from hf_transfer_plugin.environment import environment
 from hf_transfer_plugin.explaining import Explanation, explain
 from hf_transfer_plugin.layer_profile_record import LayerProfile
 from hf_transfer_plugin.line_folder import LineFolder
-from hf_transfer_plugin.line_proposing import proposed
+from hf_transfer_plugin.line_proposing import came_from, proposed
 from hf_transfer_plugin.line_scoring import profiled, ranked
 from hf_transfer_plugin.line_training import LineTraining
 from hf_transfer_plugin.look_records import Looks
 from hf_transfer_plugin.planned_training import check_looks_held, verdict_of
 from hf_transfer_plugin.processes import is_first, wait_for_all
-from hf_transfer_plugin.proposals.records import Proposal
+from hf_transfer_plugin.proposal_records import Proposal
 from hf_transfer_plugin.records import (
     Plan,
     Ranking,
@@ -238,6 +238,7 @@ class Line:
             licenses=known_license(plan.checkpoint),
             rescue=self.rescued(verdict),
             examples=self._shown(verdict),
+            proposal=came_from(self.folder, plan, self.data),
         )
         if is_first():
             for name, content in report_files(report).items():

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from hf_transfer_plugin.config import RunConfig
 from hf_transfer_plugin.data import TargetData
 from hf_transfer_plugin.errors import RecordError
 from hf_transfer_plugin.layer_profile_record import LayerProfile
 from hf_transfer_plugin.made_once import made_once
-from hf_transfer_plugin.proposals.gathering import gather
+from hf_transfer_plugin.proposal_records import Proposal
+from hf_transfer_plugin.proposals.gathering import class_rows, gather
 from hf_transfer_plugin.proposals.piloting import check_pilot, pilot_training, piloted
 from hf_transfer_plugin.proposals.proposing import planned, propose
-from hf_transfer_plugin.proposals.records import Proposal
 from hf_transfer_plugin.records import Plan, Ranking
+from hf_transfer_plugin.serialization import Record
 
-__all__ = ["proposed"]
+__all__ = ["came_from", "proposed"]
+
+_Value = TypeVar("_Value", bound=Record)
 
 
 def proposed(
@@ -63,12 +67,34 @@ def proposed(
     return found, planned(found.option, plan)
 
 
-def _profile(folder: Path, data: TargetData) -> LayerProfile | None:
-    path = folder / LayerProfile.file_name
-    if not path.is_file():
+def came_from(folder: Path, plan: Plan, data: TargetData) -> Proposal | None:
+    """Return the proposal of a run folder that its plan came from.
+
+    Args:
+        folder: of the run.
+        plan: of its transfer; looks may have added seeds.
+        data: its rows.
+
+    Returns:
+        None without a proposal, and where plan or data were changed since.
+    """
+    held = _held(folder, Proposal)
+    if held is None:
         return None
+    facts = held.facts
+    same = (facts.checkpoint, facts.batch_size) == (plan.checkpoint, plan.batch_size)
+    same = same and facts.class_rows == class_rows(data)
+    return held if same and planned(held.option, plan) == plan else None
+
+
+def _profile(folder: Path, data: TargetData) -> LayerProfile | None:
+    held = _held(folder, LayerProfile)
+    return held if held is not None and held.data == data.summary.fingerprint else None
+
+
+def _held(folder: Path, kind: type[_Value]) -> _Value | None:
+    path = folder / kind.file_name
     try:
-        held = LayerProfile.load(path)
+        return kind.load(path) if path.is_file() else None
     except RecordError:  # of another version
         return None
-    return held if held.data == data.summary.fingerprint else None

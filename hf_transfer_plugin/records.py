@@ -18,6 +18,7 @@ from hf_transfer_plugin.domain_kinds import CHOICES, ChooseBy, Criterion, Labels
 from hf_transfer_plugin.drift_records import Drift
 from hf_transfer_plugin.objective_records import Objective
 from hf_transfer_plugin.phases import Choice, Phase, Transition
+from hf_transfer_plugin.proposal_records import Proposal
 from hf_transfer_plugin.ranking_records import Candidate, Forecast, Ranking
 from hf_transfer_plugin.rescue_records import Rescue, Rung
 from hf_transfer_plugin.serialization import Record
@@ -250,6 +251,7 @@ class Report(Record):
         licenses: "checkpoint" and "data" -> licence, where known.
         rescue: the ladder after a transfer that may harm, if it was climbed.
         examples: test examples that transfer loses, as they are shown; empty: none is.
+        proposal: what the plan of the transfer came from; None for a plan that was written.
     """
 
     file_name = "report.json"
@@ -267,6 +269,14 @@ class Report(Record):
     licenses: Mapping[str, str] = field(default_factory=dict)
     rescue: Rescue | None = None
     examples: tuple[ShownExample, ...] = ()
+    proposal: Proposal | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the record as JSON; without a proposal that field is left out."""
+        data = super().to_json()
+        if self.proposal is None:
+            del data["proposal"]
+        return data
 
     @property
     def transfer(self) -> RunResult:

@@ -24,7 +24,8 @@ LAYERS = (
         "ranking_records",
         "records",
     }
-    | {"multitask_records", "rescue_records", "source_records", "verdict_records"},
+    | {"multitask_records", "proposal_records", "rescue_records", "source_records"}
+    | {"verdict_records"},
     {
         "terminal",
         "samples",
@@ -67,6 +68,7 @@ LAYERS = (
 APART = ("select", "decide", "adapt", "report")
 REPORT_READS = {"report", "records", "errors", "serialization", "redaction", "version"}
 REPORT_READS |= {"few_shot_records", "layer_profile_record", "multitask_records"}
+REPORT_READS |= {"proposal_records"}
 VAGUE = {"utils", "helpers", "manager", "misc", "common"}
 
 

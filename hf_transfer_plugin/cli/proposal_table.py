@@ -8,7 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from hf_transfer_plugin.processes import is_first
-from hf_transfer_plugin.proposals.records import Option, Pilot, Proposal
+from hf_transfer_plugin.proposal_records import Option, Pilot, Proposal
+from hf_transfer_plugin.report.proposal_words import pilot_sentence, time_words
 
 __all__ = ["show_proposal"]
 
@@ -24,7 +25,7 @@ def show_proposal(proposal: Proposal) -> None:
     console.print(_reasons(proposal.option))
     if proposal.pilot is not None:
         console.print(_pilot(proposal.pilot))
-        console.print(Text(_pilot_words(proposal.pilot)))
+        console.print(Text(f"Pilot: {proposal.pilot.chosen}. {pilot_sentence(proposal.pilot)}"))
     for each in proposal.options:
         if each.left_out:
             console.print(Text(f"- left out: {each.name}, {each.left_out}"))
@@ -60,7 +61,7 @@ def _options(proposal: Proposal) -> Table:
             "yours" if each.epochs is None else f"{each.epochs:g}",
             f"{each.cost.examples:,}",
             f"{each.cost.passes:.1f}",
-            _time(each.cost.seconds),
+            time_words(each.cost.seconds),
             f"{each.cost.memory / _MIB:,.0f}",
         )
     return table
@@ -90,16 +91,3 @@ def _pilot(pilot: Pilot) -> Table:
             f"{each.seconds:.1f}",
         )
     return table
-
-
-def _pilot_words(pilot: Pilot) -> str:
-    return (
-        f"pilot: {pilot.chosen}. {pilot.why}. It took {pilot.seconds:.0f} s and "
-        f"{pilot.examples:,} rows."
-    )
-
-
-def _time(seconds: float | None) -> str:
-    if seconds is None:
-        return "-"
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.1f} min"

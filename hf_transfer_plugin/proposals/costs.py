@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from hf_transfer_plugin.adapt.schedules import FreezingSchedule
 from hf_transfer_plugin.phases import Phase
-from hf_transfer_plugin.proposals.records import Cost, Facts
+from hf_transfer_plugin.proposal_records import Cost, Facts
 from hf_transfer_plugin.proposals.ways import Way
 
 __all__ = ["cost_of", "depths", "within_budget"]

@@ -8,12 +8,18 @@ from hf_transfer_plugin.checkpoints import Checkpoint
 from hf_transfer_plugin.data import TargetData
 from hf_transfer_plugin.layer_profile_record import LayerProfile
 from hf_transfer_plugin.layers import layer_groups
-from hf_transfer_plugin.proposals.records import Facts, Kept
+from hf_transfer_plugin.proposal_records import Facts, Kept
 from hf_transfer_plugin.records import Candidate, Plan, Ranking
 
-__all__ = ["gather"]
+__all__ = ["class_rows", "gather"]
 
 _READOUTS = ("knn_accuracy", "linear_probe_accuracy")
+
+
+def class_rows(data: TargetData) -> tuple[int, ...]:
+    """Return the labelled training rows of each class, in label order."""
+    counts = Counter(data.labels("train"))
+    return tuple(counts[index] for index in range(len(data.class_names)))
 
 
 def gather(
@@ -38,7 +44,7 @@ def gather(
     Raises:
         CheckpointError: when the architecture cannot be read.
     """
-    counts = Counter(data.labels("train"))
+    counts = class_rows(data)
     row = next((each for each in ranking.candidates if each.checkpoint == plan.checkpoint), None)
     parameters, blocks = _network(plan)
     ahead, lower = _ahead(plan, ranking)
@@ -46,7 +52,7 @@ def gather(
     boundary = profile.source_specific_from if fits and profile is not None else None
     return Facts(
         task=plan.task,
-        class_rows=tuple(counts[index] for index in range(len(data.class_names))),
+        class_rows=counts,
         checkpoint=plan.checkpoint,
         unlabelled_rows=len(data.splits["unlabelled"]) if "unlabelled" in data.splits else 0,
         parameters=parameters,
@@ -59,7 +65,7 @@ def gather(
         ahead_lower=lower,
         boundary=boundary,
         beyond=profile.train if boundary is not None and profile is not None else (),
-        pass_seconds=_pass_seconds(row, ranking, sum(counts.values())),
+        pass_seconds=_pass_seconds(row, ranking, sum(counts)),
         device=_device(),
         prefix_cache=plan.prefix_cache,
         budget_minutes=budget_minutes,

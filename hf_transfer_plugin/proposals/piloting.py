@@ -6,14 +6,17 @@ import logging
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 
 from hf_transfer_plugin.data import TargetData
 from hf_transfer_plugin.errors import LaunchError
 from hf_transfer_plugin.processes import world_size
+from hf_transfer_plugin.proposal_records import Facts, Option, Pilot, PilotRun, Proposal
+from hf_transfer_plugin.proposals.costs import depths
 from hf_transfer_plugin.proposals.proposing import planned
-from hf_transfer_plugin.proposals.records import Option, Pilot, PilotRun, Proposal
 from hf_transfer_plugin.proposals.settings import epochs_in
+from hf_transfer_plugin.proposals.ways import WAYS, Way, laid_over
 from hf_transfer_plugin.records import Plan
 
 __all__ = ["PilotTraining", "check_pilot", "pilot_training", "piloted"]
@@ -34,10 +37,13 @@ PilotTraining = Callable[[Plan, str, float], tuple[float, float]]
 def piloted(proposal: Proposal, plan: Plan, validation_rows: int, train: PilotTraining) -> Proposal:
     """Let validation choose among the best options by rule; the test split is read by nothing.
 
-    Successive halving in two rounds: up to four options at a third of their length, then the
-    better two at all of it, one seed each. Options within one standard error of the best are
-    level with it, and of those the first by rule is taken (the one-standard-error rule, Breiman
-    et al. 1984): a difference that is noise does not overrule what was measured on many seeds.
+    Successive halving in two rounds, one seed each: up to four options at a third of their
+    length, full fine-tuning among them, then two at all of it. Those two are the best of the ways
+    that train all weights and the best of the others, which learn sooner: a short round alone
+    would favour them (the problem that Hyperband hedges against, Li et al. 2018). Where all are of
+    one kind, the better two go on. Options within one standard error of the best are level with
+    it, and of those the first by rule is taken (the one-standard-error rule, Breiman et al. 1984):
+    a difference that is noise does not overrule what was measured on many seeds.
 
     Args:
         proposal: by rule.
@@ -51,7 +57,8 @@ def piloted(proposal: Proposal, plan: Plan, validation_rows: int, train: PilotTr
 
     References:
         Jamieson and Talwalkar, "Non-stochastic Best Arm Identification and Hyperparameter
-        Optimization" (2016).
+        Optimization" (2016). Li et al., "Hyperband: A Novel Bandit-Based Approach to
+        Hyperparameter Optimization" (2018).
     """
     options = _affordable(proposal)
     if len(options) < 2:
@@ -60,12 +67,11 @@ def piloted(proposal: Proposal, plan: Plan, validation_rows: int, train: PilotTr
     pilots = _Pilots(proposal, plan, validation_rows, train, [])
     if len(options) > 2 and _shrinks(plan, options):
         options = pilots.better(options, _FIRST)
-    options = options[:2]
-    last = pilots.better(options, 1.0)
+    last = pilots.better(_two(options, proposal), 1.0)
     chosen, second = last[0], last[1]
     value, other = (pilots.value(each, 1.0) for each in (chosen, second))
     noise = pilots.noise(max(value, other))
-    why = f"{plan.chosen_by} {value:.3f} on validation, {second.name} {other:.3f}"
+    why = f"{plan.chosen_by} {value:.3f} on validation against {other:.3f} of “{second.name}”"
     if abs(value - other) <= noise:
         why += f": level within one standard error ({noise:.3f}), so the order of the rules holds"
     pilot = Pilot(
@@ -90,18 +96,51 @@ def check_pilot() -> None:
         )
 
 
+def _tried(proposal: Proposal) -> list[Option]:
+    """Return the first options by rule, the last of which full fine-tuning takes the place of."""
+    options = [each for each in proposal.options if not each.left_out]
+    tried = options[:_MOST]
+    full = laid_over(WAYS["full"], proposal.facts.kept)
+    further = [each for each in options[_MOST:] if full is not None and each.name == full.name]
+    return [*tried[: _MOST - len(further)], *further]
+
+
 def _affordable(proposal: Proposal) -> list[Option]:
-    """Return the first options by rule whose pilot fits into its share of the budget."""
-    options = [each for each in proposal.options if not each.left_out][:_MOST]
-    budget = proposal.facts.budget_minutes
-    while budget is not None and len(options) > 1:
-        costs = [each.cost.seconds or 0.0 for each in options]
-        dearest = sum(sorted(costs)[-2:])
-        first = _FIRST * sum(costs) if len(options) > 2 else 0.0
-        if (first + dearest) / proposal.facts.seeds <= 60 * budget * _OF_BUDGET:
-            break
-        options.pop()
-    return options
+    """Return as many of the options as fit into the share of the budget of a pilot.
+
+    The first by rule is among them, and so is one that trains all weights, where that fits.
+    """
+    facts, tried = proposal.facts, _tried(proposal)
+    for count in range(len(tried) - 1, 0, -1):
+        beside = list(combinations(tried[1:], count))
+        beside.sort(key=lambda some: not any(_trains_all(each, facts) for each in some))
+        for some in beside:
+            if _fits((tried[0], *some), facts):
+                return [tried[0], *some]
+    return tried[:1]
+
+
+def _fits(options: Sequence[Option], facts: Facts) -> bool:
+    if facts.budget_minutes is None:
+        return True
+    costs = [each.cost.seconds or 0.0 for each in options]
+    dearest = sum(sorted(costs)[-2:])
+    first = _FIRST * sum(costs) if len(options) > 2 else 0.0
+    return (first + dearest) / facts.seeds <= 60 * facts.budget_minutes * _OF_BUDGET
+
+
+def _two(options: Sequence[Option], proposal: Proposal) -> list[Option]:
+    """Return the best and the best of the other kind, or the second, in the order of the rules."""
+    best, facts = options[0], proposal.facts
+    kind = _trains_all(best, facts)
+    others = [each for each in options[1:] if _trains_all(each, facts) != kind]
+    return sorted((best, *(others or options[1:])[:1]), key=proposal.options.index)
+
+
+def _trains_all(option: Option, facts: Facts) -> bool:
+    """Tell whether all weights of the network train, if not from the first step."""
+    whole = max(depths(Way(option.name, option.schedule), facts.blocks)) == 1
+    return whole and option.adapter is None
 
 
 def _shrinks(plan: Plan, options: Sequence[Option]) -> bool:

@@ -9,9 +9,9 @@ from typing import Any
 from hf_transfer_plugin.adapt.average_checks import check_average
 from hf_transfer_plugin.adapt.schedules import FreezingSchedule
 from hf_transfer_plugin.errors import TransferError
+from hf_transfer_plugin.proposal_records import Facts, Option, Proposal, Reason
 from hf_transfer_plugin.proposals.costs import cost_of, within_budget
 from hf_transfer_plugin.proposals.evidence import EVIDENCE
-from hf_transfer_plugin.proposals.records import Facts, Option, Proposal, Reason
 from hf_transfer_plugin.proposals.rules import FEW_SHOT, Ranked, ranked
 from hf_transfer_plugin.proposals.settings import epochs_of, length_reason, rate_of, rate_reason
 from hf_transfer_plugin.proposals.ways import Way, laid_over
@@ -179,7 +179,7 @@ def _findings(facts: Facts) -> Iterable[str]:
             else ("class means and probes were measured there")
         )
         yield (
-            f"{facts.per_class:.1f} labels of a class: `hf-tl few-shot` trains no plan, but is "
+            f"{facts.per_class:.1f} labels of a class: hf-tl few-shot trains no plan, but is "
             f"made for so few ({beside}: {told.figure}; {told.source})"
         )
     fewest = min(facts.class_rows)

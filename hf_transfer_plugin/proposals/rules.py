@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hf_transfer_plugin.proposal_records import Facts
 from hf_transfer_plugin.proposals.evidence import EVIDENCE
-from hf_transfer_plugin.proposals.records import Facts
 from hf_transfer_plugin.proposals.ways import WAYS, Way, beyond
 
 __all__ = ["FEW_IMAGES", "FEW_SHOT", "FEW_TEXTS", "MANY_IMAGES", "READS_OUT", "Ranked", "ranked"]
@@ -20,6 +20,7 @@ MANY_IMAGES = 100
 READS_OUT = 0.95
 #: Labels of a class up to which methods for few labels are named beside the plan.
 FEW_SHOT = 8
+_UNLIKE = "far behind where the features fit the target; a pilot finds out where they do not"
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,7 @@ def _images(facts: Facts) -> list[Ranked]:
             _named("ia3", "measured at 16 images of a class, not below", "images, ia3"),
             _named("lora, lp_ft", "measured at 16 images of a class", "images, lora under lp_ft"),
             _named("delta", "the best objective, behind the frozen network", "few images, delta"),
+            _named("full", _UNLIKE, "few images, full"),
         ]
     return _kept_features() if facts.per_class < MANY_IMAGES else _many_images()
 
@@ -124,6 +126,7 @@ def _kept_features() -> list[Ranked]:
         _named("head alone", "the frozen network", "images, head alone"),
         _named("delta", "holds the features to those of the source", "images, delta"),
         _named("lp_ft", "a trained head spares the features in part", "images, lp_ft"),
+        _named("full", _UNLIKE, "images, full"),
     ]
 
 

@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from hf_transfer_plugin.proposal_records import Facts, Reason
 from hf_transfer_plugin.proposals.costs import cost_of, depths, within_budget
-from hf_transfer_plugin.proposals.records import Facts, Reason
 from hf_transfer_plugin.proposals.ways import Way
 
 __all__ = ["epochs_in", "epochs_of", "length_reason", "rate_of", "rate_reason"]
@@ -34,6 +34,9 @@ _MEASURED: Mapping[tuple[bool, Family], tuple[float, str]] = {
 # Classes of texts from which on all weights take a higher rate: between 6 and 77, by ratio.
 _MANY_CLASSES = 22
 _OF_MANY_CLASSES = (3e-4, f"{_RESULTS}/adapters.md")
+# Images below which all weights take a higher rate: between 292 and 585, by ratio.
+_FEW_ROWS = 410
+_OF_FEW_ROWS = (1e-3, f"{_RESULTS}/objectives.jsonl")
 # Weights from which on rates are conventions: in the middle, by ratio, of MiniLM and BERT-base.
 _LARGE = 50_000_000
 _DEVLIN = "Devlin et al., BERT (2019)"
@@ -78,6 +81,8 @@ def _rate(way: Way, facts: Facts) -> tuple[float, str, bool]:
         return *_OF_LARGE[key], False
     if key == (True, "full") and len(facts.class_rows) >= _MANY_CLASSES:
         return *_OF_MANY_CLASSES, True
+    if key == (False, "full") and facts.rows < _FEW_ROWS:
+        return *_OF_FEW_ROWS, True
     return *_MEASURED[key], True
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from hf_transfer_plugin.adapter_records import Adapter
 from hf_transfer_plugin.objective_records import Objective
-from hf_transfer_plugin.proposals.records import Kept
+from hf_transfer_plugin.proposal_records import Kept
 
 __all__ = ["WAYS", "Way", "beyond", "laid_over"]
 

@@ -23,6 +23,7 @@ from hf_transfer_plugin.report.harm_rows import harmed_classes, hidden_cells, hi
 from hf_transfer_plugin.report.metadata import card_metadata
 from hf_transfer_plugin.report.names import display_name, hub_model, one_line
 from hf_transfer_plugin.report.page import templates
+from hf_transfer_plugin.report.proposal_words import card_sentences
 from hf_transfer_plugin.report.public import public_report
 from hf_transfer_plugin.report.ranking_words import ranking_sentence
 from hf_transfer_plugin.report.rescue_rows import rescue_cells, rescue_sentence
@@ -94,6 +95,7 @@ def model_card(
             data_totals=dict(zip(data.head[1:], data.rows[-1][1:], strict=True)),
             warnings=report.data.warnings,
             how=how_sentences(report),
+            proposal=card_sentences(report.proposal),
             adapter=adapter_sentences(report),
             drift=drift_sentences(report),
             drift_table=drift_cells(report),

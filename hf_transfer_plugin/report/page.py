@@ -21,6 +21,7 @@ from hf_transfer_plugin.report.harm_rows import (
     shown_hidden,
 )
 from hf_transfer_plugin.report.names import display_name, one_line
+from hf_transfer_plugin.report.proposal_rows import shown_proposal
 from hf_transfer_plugin.report.public import redacted_report
 from hf_transfer_plugin.report.ranking_rows import ranking_cells
 from hf_transfer_plugin.report.ranking_words import ranking_sentence
@@ -77,6 +78,7 @@ def _contents(report: Report) -> dict[str, str]:
         "hidden-harm": "Hidden harm",
         "ranking": "Ranking",
         "schedule": "Schedule",
+        "proposal": "Proposal",
         "drift": "Drift",
         "data": "Data",
         "runs": "Every run",
@@ -84,6 +86,7 @@ def _contents(report: Report) -> dict[str, str]:
         "again": "Run it again",
     }
     lacking = {"drift"} if report.transfer.drift is None else set()
+    lacking |= {"proposal"} if report.proposal is None else set()
     lacking |= {"cost"} if cost_cells(report) is None else set()
     return {place: words for place, words in places.items() if place not in lacking}
 
@@ -123,6 +126,7 @@ def html_page(report: Report, charts: Mapping[str, Chart], model_url: str | None
             score=f"Test {metric_name(verdict.metric)} of transfer: "
             f"{mean_words(transfer, verdict.confidence)} ({_seed_words(len(transfer.seeds))}).",
             how=how_sentences(report),
+            proposal=shown_proposal(report),
             adapter=adapter_sentences(report),
             phases=len(transfer.plan.schedule),
             basis=basis_words(verdict),

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from hf_transfer_plugin import Line, Plan, RunConfig, RunResult, load_config
+from hf_transfer_plugin import Line, Plan, Report, RunConfig, RunResult, load_config
 from hf_transfer_plugin.layer_profile_record import LayerProfile
-from hf_transfer_plugin.proposals.records import Proposal
+from hf_transfer_plugin.line_proposing import came_from
+from hf_transfer_plugin.proposal_records import Proposal
 from tests.cli.conftest import command as command
 from tests.cli.conftest import workplace as workplace
 from tests.tiny_runs import texts, write_text_folder
@@ -57,6 +58,19 @@ def test_a_proposal_with_a_pilot_is_gone_on_with(
     code, _, err = command("run", "run")
     assert code == 0, err
     assert RunResult.load(run / "results" / "transfer.json").plan == plan
+    assert Report.load(run / "report.json").proposal == found
+    chose = f"lanner after a pilot: of 4 options, short trainings chose “{found.chosen}” on"
+    page, card = ((run / name).read_text() for name in ("report.html", "README.md"))
+    assert f"<p>Proposed by the p{chose} validation rows.</p>" in page
+    assert f"{found.pilot.examples:,} rows: 6 trainings with seed 0" in page
+    assert ">3 steps (yours)<" in page
+    assert f"- The plan was proposed by the p{chose.replace('_', chr(92) + '_')}" in card
+    assert "The config, not the planner, decided the length." in card
+
+    data = Line.open("run").data
+    assert came_from(run, replace(plan, seeds=(*plan.seeds, 99)), data) == found
+    for changed in ({"batch_size": 4}, {"training": {**plan.training, "learning_rate": 0.5}}):
+        assert came_from(run, replace(plan, **changed), data) is None
 
 
 def test_auto_proposes_what_is_open_and_stays(workplace: Path) -> None:
@@ -79,8 +93,10 @@ def test_auto_proposes_what_is_open_and_stays(workplace: Path) -> None:
 
 
 def test_without_auto_nothing_is_proposed(workplace: Path) -> None:
-    plan = Line(load_config("config.yaml", list(SHORT))).plan()
+    line = Line(load_config("config.yaml", list(SHORT)))
+    plan = line.plan()
     assert [phase.train for phase in plan.schedule] == [("*",)]
+    assert came_from(line.folder, plan, line.data) is None
     assert not (workplace / "run" / "proposal.json").exists()
 
 

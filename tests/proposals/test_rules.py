@@ -11,9 +11,9 @@ import pytest
 
 from hf_transfer_plugin import Adapter, Objective, Plan
 from hf_transfer_plugin.average_records import Average
+from hf_transfer_plugin.proposal_records import Facts, Kept, Proposal
 from hf_transfer_plugin.proposals.evidence import EVIDENCE
 from hf_transfer_plugin.proposals.proposing import planned, propose
-from hf_transfer_plugin.proposals.records import Facts, Kept, Proposal
 from hf_transfer_plugin.proposals.rules import FEW_IMAGES, FEW_TEXTS, MANY_IMAGES
 from hf_transfer_plugin.records import DataSpec
 

@@ -24,6 +24,7 @@ from hf_transfer_plugin.records import (
     Transition,
     Verdict,
 )
+from tests.report import proposals
 
 CLASSES = ("entity", "description", "abbreviation", "human", "location", "number")
 SEEDS = (0, 1, 2, 3, 4)
@@ -243,6 +244,7 @@ def hostile() -> Report:
         command=f"HF_TOKEN={TOKEN} hf-tl run --data '/home/someone/private data' ```\n# {SCRIPT}",
         licenses={},
         examples=shown(made.verdict, f"{SCRIPT} ![x](https://evil.example/x.png) {'long' * 60}"),
+        proposal=proposals.hostile(SCRIPT, "/home/someone/private data", TOKEN),
     )
 
 

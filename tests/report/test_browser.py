@@ -16,6 +16,7 @@ from hf_transfer_plugin.records import Report
 from hf_transfer_plugin.report import html_page
 from hf_transfer_plugin.report.canvas import Chart
 from tests.browser import Browser, open_browser
+from tests.report import proposals
 
 DESKTOP, PHONE = (1280, 900), (390, 844)
 # Contrast of each text with what lies behind it (WCAG 2.2, 1.4.3), the lowest first.
@@ -61,14 +62,14 @@ def pages(
     contents = {
         "plain": files["report.html"],
         "hostile": hostile_files["report.html"],
-        "images": _with_pictures(report, files).encode(),
+        "proposed": _with_more(report, files).encode(),
     }
     for name, content in contents.items():
         (folder / f"{name}.html").write_bytes(content)
     return {name: folder / f"{name}.html" for name in contents}
 
 
-def _with_pictures(report: Report, files: dict[str, bytes]) -> str:
+def _with_more(report: Report, files: dict[str, bytes]) -> str:
     held = io.BytesIO()
     Image.new("RGB", (160, 120), "teal").save(held, "JPEG")
     picture = base64.b64encode(held.getvalue()).decode()
@@ -78,12 +79,13 @@ def _with_pictures(report: Report, files: dict[str, bytes]) -> str:
         for path in files
         if (name := path.removeprefix("plots/").removesuffix(".png")) != path
     }
-    return html_page(replace(report, examples=tuple(shown)), charts)
+    made = replace(report, examples=tuple(shown), proposal=proposals.after_pilot())
+    return html_page(made, charts)
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
-@pytest.mark.parametrize("name", ["plain", "hostile", "images"])
+@pytest.mark.parametrize("name", ["plain", "hostile", "proposed"])
 def test_page_shows_without_complaint(
     name: str, size: tuple[int, int], dark: bool, browser: Browser, pages: dict[str, Path]
 ) -> None:
@@ -96,7 +98,7 @@ def test_page_shows_without_complaint(
     assert browser.value(BROKEN) == 0
     shade = browser.value("getComputedStyle(document.body).backgroundColor")
     assert (max(int(part) for part in shade[4:-1].split(",")) < 64) == dark
-    if name == "images":
+    if name == "proposed":
         ratio = browser.value(
             "[document.querySelector('.examples img')].map(i => i.width / i.height)"
         )
@@ -105,13 +107,18 @@ def test_page_shows_without_complaint(
     assert lowest[0][0] >= 4.5, lowest
 
 
-def test_first_screen_holds_the_three_answers(browser: Browser, pages: dict[str, Path]) -> None:
-    browser.show(pages["plain"], *DESKTOP)
+@pytest.mark.parametrize("name", ["plain", "proposed"])
+def test_first_screen_holds_the_three_answers(
+    name: str, browser: Browser, pages: dict[str, Path]
+) -> None:
+    browser.show(pages[name], *DESKTOP)
     ends = browser.value(
         "[...document.querySelectorAll('.answers article')]"
         ".map(e => e.getBoundingClientRect().bottom)"
     )
     assert len(ends) == 3 and max(ends) <= DESKTOP[1]
+    how = browser.value("document.querySelectorAll('.answers article')[2].innerText")
+    assert ("Proposed by the planner after a pilot" in how) == (name == "proposed")
 
 
 def test_keyboard_reaches_the_skip_link_first(browser: Browser, pages: dict[str, Path]) -> None:
@@ -125,12 +132,12 @@ def test_keyboard_reaches_the_skip_link_first(browser: Browser, pages: dict[str,
 
 
 def test_screen_reader_finds_names_and_order(browser: Browser, pages: dict[str, Path]) -> None:
-    browser.show(pages["images"], *DESKTOP)
+    browser.show(pages["proposed"], *DESKTOP)
     nodes = browser.call("Accessibility.getFullAXTree")["nodes"]
     named = [(_of(node, "role"), _of(node, "name")) for node in nodes if not node["ignored"]]
     roles = [role for role, _ in named]
     assert {"banner", "navigation", "main"} <= set(roles)
-    assert roles.count("table") >= 6
+    assert roles.count("table") >= 8
     for role, name in named:
         if role in ("table", "image", "region", "link", "navigation"):
             assert name, role

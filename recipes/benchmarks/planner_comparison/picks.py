@@ -14,10 +14,10 @@ from how_comparison.ways import PLAIN
 from tuning.lines import Lines
 
 from hf_transfer_plugin.data import TargetData
+from hf_transfer_plugin.proposal_records import Facts, Kept, Proposal
 from hf_transfer_plugin.proposals.gathering import gather
 from hf_transfer_plugin.proposals.piloting import piloted
 from hf_transfer_plugin.proposals.proposing import propose
-from hf_transfer_plugin.proposals.records import Facts, Kept, Proposal
 from hf_transfer_plugin.records import Plan
 from hf_transfer_plugin.select.ranking import rank_checkpoints
 

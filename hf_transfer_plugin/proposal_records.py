@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 from hf_transfer_plugin.adapter_records import Adapter
 from hf_transfer_plugin.average_records import Average
+from hf_transfer_plugin.data_records import Task
 from hf_transfer_plugin.domain_kinds import Labels
 from hf_transfer_plugin.objective_records import Objective
-from hf_transfer_plugin.records import Task
 from hf_transfer_plugin.serialization import Record
 
 __all__ = ["Cost", "Facts", "Kept", "Option", "Pilot", "PilotRun", "Proposal", "Reason"]
