@@ -27,15 +27,7 @@ from hf_transfer_plugin.look_records import Looks
 from hf_transfer_plugin.planned_training import check_looks_held, verdict_of
 from hf_transfer_plugin.processes import is_first, wait_for_all
 from hf_transfer_plugin.proposal_records import Proposal
-from hf_transfer_plugin.records import (
-    Plan,
-    Ranking,
-    Report,
-    Rescue,
-    RunResult,
-    ShownExample,
-    Verdict,
-)
+from hf_transfer_plugin.records import Plan, Ranking, Report, Rescue, RunResult, Verdict
 from hf_transfer_plugin.report import report_files
 from hf_transfer_plugin.select.profile import PROFILE_SCORE, check_profile_score
 from hf_transfer_plugin.serialization import write_atomic
@@ -224,6 +216,7 @@ class Line:
         """Write report.html, README.md (the card), report.json and the plots."""
         verdict = self.judge()
         plan = self.plan()
+        lost = verdict.hidden.lost_examples if verdict.hidden is not None else ()
         report = Report(
             title=self.config.title or self.folder.name,
             task=self.config.task,
@@ -237,7 +230,7 @@ class Line:
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             licenses=known_license(plan.checkpoint),
             rescue=self.rescued(verdict),
-            examples=self._shown(verdict),
+            examples=shown_examples(self.data, lost[: self.config.report_examples]),
             proposal=came_from(self.folder, plan, self.data),
         )
         if is_first():
@@ -245,7 +238,3 @@ class Line:
                 write_atomic(self.folder / name, content)
         wait_for_all()
         return report
-
-    def _shown(self, verdict: Verdict) -> tuple[ShownExample, ...]:
-        lost = verdict.hidden.lost_examples if verdict.hidden is not None else ()
-        return shown_examples(self.data, lost[: self.config.report_examples])
