@@ -6,56 +6,35 @@ a line that stopped, or that was moved, goes on where it was.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cached_property
-from hashlib import sha256
+from functools import cached_property, partial
 from pathlib import Path
-from typing import TypeVar
 
 from hf_transfer_plugin.checkpoints import known_license
 from hf_transfer_plugin.config import RunConfig
-from hf_transfer_plugin.data import (
-    TargetData,
-    load_data,
-    load_domains,
-    shown_examples,
-    train_items,
-)
+from hf_transfer_plugin.data import TargetData, load_domains, shown_examples, train_items
 from hf_transfer_plugin.environment import environment
-from hf_transfer_plugin.errors import RecordError
 from hf_transfer_plugin.explaining import Explanation, explain
 from hf_transfer_plugin.layer_profile_record import LayerProfile
+from hf_transfer_plugin.line_folder import LineFolder
 from hf_transfer_plugin.line_proposing import came_from, proposed
+from hf_transfer_plugin.line_scoring import profiled, ranked
 from hf_transfer_plugin.line_training import LineTraining
-from hf_transfer_plugin.look_records import Look, Looks
-from hf_transfer_plugin.made_once import made_once
+from hf_transfer_plugin.look_records import Looks
 from hf_transfer_plugin.planned_training import check_looks_held, verdict_of
 from hf_transfer_plugin.processes import is_first, wait_for_all
 from hf_transfer_plugin.proposal_records import Proposal
-from hf_transfer_plugin.records import (
-    Plan,
-    Ranking,
-    Report,
-    Rescue,
-    RunResult,
-    ShownExample,
-    Verdict,
-)
+from hf_transfer_plugin.records import Plan, Ranking, Report, Rescue, RunResult, Verdict
 from hf_transfer_plugin.report import report_files
-from hf_transfer_plugin.report.chart_profile import profile_chart
-from hf_transfer_plugin.select.profile import PROFILE_SCORE, check_profile_score, layer_profile
-from hf_transfer_plugin.select.ranking import DEFAULT_SCORES, rank_checkpoints
-from hf_transfer_plugin.select.stored_ranking import stored_ranking
-from hf_transfer_plugin.serialization import Record, write_atomic
+from hf_transfer_plugin.select.profile import PROFILE_SCORE, check_profile_score
+from hf_transfer_plugin.serialization import write_atomic
 
 __all__ = ["Line"]
 
 _log = logging.getLogger(__name__)
-_Value = TypeVar("_Value", bound=Record)
 
 
 class Line:
@@ -82,8 +61,8 @@ class Line:
         self._explanation: Explanation | None = None
         self._results: tuple[RunResult, ...] | None = None
         self._trains: LineTraining | None = None
-        if is_first():
-            config.save(self.folder / RunConfig.file_name)
+        self._records = LineFolder(self.folder)
+        self._records.write(config)
         wait_for_all()
 
     @classmethod
@@ -95,19 +74,10 @@ class Line:
         """
         config = RunConfig.load(Path(folder) / RunConfig.file_name)
         line = cls(replace(config, run_folder=str(folder)))
-        if (line.folder / Plan.file_name).is_file():
-            line._plan = Plan.load(line.folder / Plan.file_name)
-            line.command = line._earlier_command(line._plan) or line.command
+        line._plan = line._records.held(Plan)
+        if line._plan is not None:
+            line.command = line._records.command_of(line._plan) or line.command
         return line
-
-    def _earlier_command(self, plan: Plan) -> str:
-        """Return the command of the report that is there, unless the plan was edited since."""
-        try:
-            held = self._held(Report)
-        except RecordError:  # of another version
-            return ""
-        same = held is not None and replace(held.transfer.plan, seeds=plan.seeds) == plan
-        return held.command if held is not None and same else ""
 
     @property
     def model_dir(self) -> Path:
@@ -118,54 +88,21 @@ class Line:
     def data(self) -> TargetData:
         """Return the checked data."""
         config = self.config
-        if config.labels == "target" or config.source_data is None:
-            data = load_data(config.data, config.task)
-        else:
-            label_free = config.label_free_choice is not None
-            data = load_domains(
-                config.source_data, config.data, config.task, config.labels, label_free=label_free
-            )
+        label_free = config.label_free_choice is not None
+        domains = (config.source_data, config.data)
+        data = load_domains(*domains, config.task, config.labels, label_free=label_free)
         for warning in data.summary.warnings:
             _log.warning("data: %s", warning)
-        if is_first():
-            data.summary.save(self.folder / data.summary.file_name)
+        self._records.write(data.summary)
         return data
 
     def rank(self) -> Ranking:
         """Score the candidates (WHAT) beside the baselines; those that failed are tried again."""
-        if self._ranking is not None:
-            return self._ranking
-        from hf_transfer_plugin.train.arguments import check_training
+        if self._ranking is None:
+            from hf_transfer_plugin.train.arguments import check_training
 
-        check_training(self.config.training, self.config.batch_size)
-        config, data = self.config, self.data
-
-        revisions: dict[str, str] = {}
-        if config.checkpoint and config.revision:
-            revisions[config.checkpoint] = config.revision
-        scores = config.rank_scores or DEFAULT_SCORES[config.task]
-        sample = (config.rank_examples, config.data.seed)
-        sure = (config.rank_confidence, config.rank_halving)
-        reading = (config.data.max_length, config.data.image_size)
-        asked = (data.summary.fingerprint, config.ranked(), revisions, scores)
-        request = sha256(json.dumps((*asked, *sample, *sure, *reading)).encode()).hexdigest()[:16]
-
-        def make(parts: Path) -> Ranking:
-            return rank_checkpoints(
-                config.ranked(),
-                data,
-                task=config.task,
-                scores=scores,
-                examples=config.rank_examples,
-                seed=config.data.seed,
-                confidence=config.rank_confidence,
-                halving=config.rank_halving,
-                revisions=revisions,
-                trust_remote_code=config.trust_remote_code,
-                keep_in=parts,
-            )
-
-        self._ranking = stored_ranking(self.folder, request, make)
+            check_training(self.config.training, self.config.batch_size)
+            self._ranking = ranked(self.config, self.data)
         return self._ranking
 
     def profile(self, score: str | None = None) -> LayerProfile:
@@ -174,35 +111,14 @@ class Line:
         Args:
             score: name of a score of features; None means the accuracy of a linear probe.
         """
-        config, data = self.config, self.data
+        data = self.data
         score = score or PROFILE_SCORE
         check_profile_score(score)
         # A plan may have been edited since it was written.
-        named = self._plan or config
+        named = self._plan or self.config
         checkpoint = named.checkpoint or self.rank().candidates[0].checkpoint
         revision = named.revision if named.checkpoint else None
-        reading = (config.data.max_length, config.data.image_size, config.data.seed)
-        asked = (data.summary.fingerprint, checkpoint, revision, score, config.rank_examples)
-        request = sha256(json.dumps((*asked, *reading)).encode()).hexdigest()[:16]
-
-        def make() -> LayerProfile:
-            profile = layer_profile(
-                checkpoint,
-                data,
-                task=config.task,
-                score=score,
-                examples=config.rank_examples,
-                seed=config.data.seed,
-                revision=revision,
-                trust_remote_code=config.trust_remote_code,
-            )
-            return replace(profile, request=request)
-
-        found = made_once(self.folder, LayerProfile, lambda held: held.request == request, make)
-        if is_first():
-            picture = profile_chart(found).image
-            write_atomic((self.folder / LayerProfile.file_name).with_suffix(".png"), picture)
-        return found
+        return profiled(self.config, data, checkpoint, revision, score)
 
     def plan(self) -> Plan:
         """Return the plan (HOW) of the transfer; plan.json in an opened folder as it is.
@@ -217,11 +133,8 @@ class Line:
         return self._plan
 
     def _written(self, plan: Plan) -> Plan:
-        held = self._held(Looks)
-        added = held is not None and held.planned == plan.seeds and held.fits(plan)
-        plan = held.plan if held is not None and added else plan
-        if is_first():
-            plan.save(self.folder / Plan.file_name)
+        plan = self._records.with_added_seeds(plan)
+        self._records.write(plan)
         return plan
 
     def propose(self, *, budget_minutes: float | None = None, pilot: bool = False) -> Proposal:
@@ -245,38 +158,27 @@ class Line:
         """Go on with the same plan with more seeds; looks.json and plan.json say so first."""
         if (held := self.looks()) is not None:
             self.store_looks(replace(held, plan=plan))
-        if is_first():
-            plan.save(self.folder / Plan.file_name)
+        self._records.write(plan)
         self._plan, self._results = plan, None
 
     def looks(self) -> Looks | None:
         """Return the looks at this plan, if what trained was ever chosen by what was seen."""
-        held = self._held(Looks)
-        return held if held is not None and held.fits(self.plan()) else None
+        return self._records.looks_at(self.plan())
 
     def store_looks(self, looks: Looks) -> None:
         """Write looks.json."""
-        if is_first():
-            looks.save(self.folder / Looks.file_name)
-        wait_for_all()
+        self._records.write_looks(looks)
 
     def rescued(self, verdict: Verdict) -> Rescue | None:
         """Return how far the ladder of rescues was climbed from a verdict, if it was."""
-        held = self._held(Rescue)
-        return held if held is not None and held.fits(verdict) else None
-
-    def _held(self, kind: type[_Value]) -> _Value | None:
-        path = self.folder / kind.file_name
-        return kind.load(path) if path.is_file() else None
+        return self._records.rescue_from(verdict)
 
     def explain(self) -> Explanation:
         """Say what the plan will do and cost; an unfit schedule is found here."""
         if self._explanation is None:
             plan = self.plan()
-            examples = train_items(plan, self.data)
-            self._explanation = explain(plan, train_examples=examples)
-            if is_first():
-                self._explanation.save(self.folder / Explanation.file_name)
+            self._explanation = explain(plan, train_examples=train_items(plan, self.data))
+            self._records.write(self._explanation)
         return self._explanation
 
     def plans(self) -> tuple[Plan, ...]:
@@ -292,7 +194,8 @@ class Line:
         if self._results is None:
             check_looks_held(self.looks(), self.config)
             self.explain()
-            self._results = self._training.train(self._note_look)
+            note = partial(self._records.add_look, self.plan(), self.config.looks)
+            self._results = self._training.train(note)
         return self._results
 
     @property
@@ -302,25 +205,18 @@ class Line:
             self._trains = made
         return self._trains
 
-    def _note_look(self, verdict: Verdict) -> None:
-        plan = self.plan()
-        looks = self.looks() or Looks(plan, plan.seeds, at=self.config.looks)
-        for each in (verdict, *verdict.others):
-            looks = looks.adding(Look.of(each))
-        self.store_looks(looks)
-
     def judge(self) -> Verdict:
         """Judge (WHEN) transfer minus control, with its interval."""
         results = self.run()
         verdict = verdict_of(self.config, results, sequential=self.looks() is not None)
-        if is_first():
-            verdict.save(self.folder / Verdict.file_name)
+        self._records.write(verdict)
         return verdict
 
     def report(self) -> Report:
         """Write report.html, README.md (the card), report.json and the plots."""
         verdict = self.judge()
         plan = self.plan()
+        lost = verdict.hidden.lost_examples if verdict.hidden is not None else ()
         report = Report(
             title=self.config.title or self.folder.name,
             task=self.config.task,
@@ -334,7 +230,7 @@ class Line:
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             licenses=known_license(plan.checkpoint),
             rescue=self.rescued(verdict),
-            examples=self._shown(verdict),
+            examples=shown_examples(self.data, lost[: self.config.report_examples]),
             proposal=came_from(self.folder, plan, self.data),
         )
         if is_first():
@@ -342,7 +238,3 @@ class Line:
                 write_atomic(self.folder / name, content)
         wait_for_all()
         return report
-
-    def _shown(self, verdict: Verdict) -> tuple[ShownExample, ...]:
-        lost = verdict.hidden.lost_examples if verdict.hidden is not None else ()
-        return shown_examples(self.data, lost[: self.config.report_examples])

@@ -20,6 +20,8 @@ from hf_transfer_plugin.errors import RecordError
 __all__ = ["Record", "cannot_write", "converter", "write_atomic"]
 
 Json = dict[str, Any]
+# In JSON no line ends within a text, so this is the start of a list.
+_NUMBERS = re.compile(r'\[\n([^][{}"]+)\]')
 _KINDS = {str: "a text", int: "a whole number", bool: "true or false"}
 
 
@@ -108,6 +110,11 @@ class Record:
         """Return plain dicts, lists, strings and numbers; a float that is not finite is null."""
         return converter().unstructure(self)  # type: ignore[no-any-return]
 
+    def to_text(self) -> str:
+        """Return its file: a line for each value, and one for each list of numbers."""
+        text = json.dumps(self.to_json(), indent=2, ensure_ascii=False, allow_nan=False)
+        return _NUMBERS.sub(lambda found: f"[{' '.join(found[1].split())}]", text) + "\n"
+
     @classmethod
     def from_json(cls, data: Json, origin: str = "the given data") -> Self:
         """Build the record from what `to_json` returned.
@@ -126,8 +133,7 @@ class Record:
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the record to a JSON file, whole or not at all."""
-        text = json.dumps(self.to_json(), indent=2, ensure_ascii=False, allow_nan=False)
-        return write_atomic(path, text + "\n")
+        return write_atomic(path, self.to_text())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:

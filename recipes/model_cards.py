@@ -6,7 +6,8 @@
 
     python recipes/model_cards.py runs/docstrings runs/digits
 
-No row of the data and no absolute path is in them. A folder of model_cards/ itself is drawn anew
+No row of the data and no absolute path is in them, and of the confidences those alone that the card
+reads: of the kept seed. A folder of model_cards/ itself is drawn anew
 from its report.json, which is what a change of the card's words asks for:
 
     python recipes/model_cards.py model_cards/*
@@ -15,6 +16,7 @@ from its report.json, which is what a change of the card's words asks for:
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from hf_transfer_plugin import Report, public_report, report_files, session
@@ -32,7 +34,7 @@ def write_card(run_folder: Path, cards: Path) -> Path:
     Returns:
         The folder that was written.
     """
-    report = public_report(Report.load(run_folder / Report.file_name))
+    report = _committed(public_report(Report.load(run_folder / Report.file_name)))
     folder = cards / run_folder.resolve().name
     for name, content in report_files(report).items():
         if name != "report.html":
@@ -40,6 +42,23 @@ def write_card(run_folder: Path, cards: Path) -> Path:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
     return folder
+
+
+def _committed(report: Report) -> Report:
+    """Return a report without the confidences that nothing is drawn from, most of its bytes."""
+    results = tuple(
+        replace(
+            result,
+            seeds=tuple(
+                seed
+                if result is report.transfer and seed.seed == result.best_seed
+                else replace(seed, confidences=())
+                for seed in result.seeds
+            ),
+        )
+        for result in report.results
+    )
+    return replace(report, results=results)
 
 
 def main() -> None:

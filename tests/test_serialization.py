@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,21 @@ def test_there_and_back() -> None:
         "a", "text-classification", "b", DataSpec("c"), training={"x": [1, None]}, **changed
     )  # type: ignore[arg-type]
     assert Plan.load(plan.save("plan.json")) == plan
+
+
+def test_a_list_of_numbers_is_one_line() -> None:
+    hard = {
+        "x": [1.5, None, True],
+        "[": ["[\n1\n]", "2,\n3"],
+        "empty": [],
+        "nested": [[1], {"a": 2}],
+    }
+    plan = replace(PLAN, training=hard, seeds=tuple(range(500)), learning_rates=(1e-3, 5e-05))
+    text = plan.save("plan.json").read_text()
+    assert json.loads(text) == plan.to_json() and Plan.load("plan.json") == plan
+    lines = [line.strip() for line in text.splitlines()]
+    assert f'"seeds": {list(range(500))},' in lines and '"learning_rates": [0.001, 5e-05],' in lines
+    assert '"x": [1.5, null, true],' in lines
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])

@@ -13,13 +13,12 @@ from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState,
 
 from hf_transfer_plugin.callbacks.augmentation import epoch_number
 from hf_transfer_plugin.callbacks.fed_model import FedModel
-from hf_transfer_plugin.callbacks.light_dataloaders import as_trainer_reads, uninstall
+from hf_transfer_plugin.callbacks.light_dataloaders import uninstall
 from hf_transfer_plugin.callbacks.phases_ahead import phases_ahead
-from hf_transfer_plugin.callbacks.prefix_checks import why_not
 from hf_transfer_plugin.callbacks.prefix_entries import PrefixEntries, agreed
 from hf_transfer_plugin.callbacks.prefix_search import find_boundaries
-from hf_transfer_plugin.callbacks.served_rows import Boundary, Given, ServedRows
-from hf_transfer_plugin.data import AugmentedImages
+from hf_transfer_plugin.callbacks.served_datasets import ServedDatasets
+from hf_transfer_plugin.callbacks.served_rows import Boundary, ServedRows
 from hf_transfer_plugin.prefix.budget import Budget
 from hf_transfer_plugin.prefix.determinism import NotCacheable
 from hf_transfer_plugin.prefix.weights_digest import WeightsDigest
@@ -68,9 +67,8 @@ class PrefixCache(TrainerCallback):
         self, trainer: Trainer, views: int, storage: str | None, folder: Path, budget: Budget
     ) -> None:
         self.uses: list[PrefixUse] = []
-        self._trainer, self._views, self._storage = trainer, views, storage
-        self._folder, self._budget = folder, budget
-        self._served: list[ServedRows] = []
+        self._trainer, self._served = trainer, ServedDatasets(trainer, views)
+        self._storage, self._folder, self._budget = storage, folder, budget
         self._training: ServedRows | None = None
         self._fed: FedModel | None = None
         self._trainable: list[bool] = []
@@ -80,17 +78,12 @@ class PrefixCache(TrainerCallback):
 
     def serve(self, dataset: Any, for_training: bool) -> ServedRows | None:
         """Return the rows of a dataset; None when they cannot come from a cache."""
-        given = Given(dataset, self._trainer.data_collator, for_training)
-        known = next((each for each in self._served if each.given.is_same(given)), None)
         if for_training:
             self._training = None
         # Within a run nobody pays for another look at all rows.
         running = self._in_training and not for_training
         try:
-            if known is not None and (running or known.is_unchanged()):
-                served = known
-            else:
-                served = self._new(given, self._served.index(known) if known else None)
+            served = self._served.rows_of(dataset, for_training, trust=running)
         except NotCacheable as error:
             self._refuse(error)
             return None
@@ -98,20 +91,6 @@ class PrefixCache(TrainerCallback):
             self._training = served
         else:
             self._serve_evaluation(served)
-        return served
-
-    def _new(self, given: Given, place: int | None) -> ServedRows:
-        """Return the rows of a dataset, in the place of what it was before when there is one."""
-        reason = why_not(self._trainer, given.dataset, given.for_training)
-        if reason:
-            raise NotCacheable(reason)
-        place = len(self._served) if place is None else place
-        dataset, collate = as_trainer_reads(self._trainer, given.dataset)
-        views, seed = self._views if given.for_training else 1, self._trainer.args.seed
-        if isinstance(dataset, AugmentedImages):
-            views, seed = dataset.views or 1, dataset.seed
-        served = ServedRows(place, given, dataset, collate, views=views, seed=seed)
-        self._served[place : place + 1] = [served]
         return served
 
     def remove(self) -> None:

@@ -29,8 +29,6 @@ def plan_data(plan: Plan) -> TargetData:
     Raises:
         DataError: for data that cannot be learned from, or domains with other classes.
     """
-    if plan.labels == "target" or plan.source is None:
-        return load_data(plan.data, plan.task)
     chooses = plan.choose_by is not None
     return load_domains(plan.source, plan.data, plan.task, plan.labels, label_free=chooses)
 
@@ -43,16 +41,16 @@ def train_items(plan: Plan, data: TargetData) -> int:
 
 @without_bars()
 def load_domains(
-    source: DataSpec, target: DataSpec, task: Task, labels: Labels, *, label_free: bool
+    source: DataSpec | None, target: DataSpec, task: Task, labels: Labels, *, label_free: bool
 ) -> TargetData:
     """Read a labelled source beside a target, as one set of data that is tested on the target.
 
     Args:
-        source: where the labelled rows lie.
+        source: where the labelled rows lie; without one the target is read alone.
         target: where the rows of the target lie.
         task: of both.
-        labels: "source": of the target the labels of test alone are read. "both": the target's
-            rows of train are labelled, too.
+        labels: "target": the target is read alone, as `load_data` does. "source": of the target
+            the labels of test alone are read. "both": the target's rows of train are labelled, too.
         label_free: validation rows are those of the source, and "choice" is there.
 
     Returns:
@@ -69,6 +67,8 @@ def load_domains(
     """
     from datasets import DatasetDict, concatenate_datasets
 
+    if labels == "target" or source is None:
+        return load_data(target, task)
     spec = replace(source, image_size=target.image_size, max_length=target.max_length)
     ours = load_source(spec, task)
     if labels == "source":

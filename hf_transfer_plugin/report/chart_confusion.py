@@ -18,6 +18,7 @@ from hf_transfer_plugin.report.canvas import (
     new_figure,
     png,
 )
+from hf_transfer_plugin.report.contrast import readable_ink
 from hf_transfer_plugin.report.evidence import confusion
 from hf_transfer_plugin.report.names import one_line
 from hf_transfer_plugin.report.words import percent
@@ -88,18 +89,18 @@ def _matrix(names: list[str], counts: Counts) -> Figure:
     axes.set_xlabel("predicted class", fontsize=10, color=INK)
     axes.set_ylabel("true class", fontsize=10, color=INK)
     if size <= _NUMBERED_CLASSES:
-        _write_counts(axes, counts, shares)
+        _write_counts(axes, counts, image.to_rgba(shares))
     bar = figure.colorbar(image, ax=axes, shrink=0.8, format=lambda value, _: f"{100 * value:.0f}%")
     bar.ax.tick_params(labelsize=9)
     bar.outline.set_visible(False)
     return figure
 
 
-def _write_counts(axes: Axes, counts: Counts, shares: NDArray[np.float64]) -> None:
+def _write_counts(axes: Axes, counts: Counts, colors: NDArray[np.float64]) -> None:
     for row, column in np.argwhere(counts > 0):
-        color = "white" if shares[row, column] > 0.55 else INK
+        ink = readable_ink(tuple(colors[row, column]))
         text = str(counts[row, column])
-        axes.text(column, row, text, ha="center", va="center", color=color, fontsize=9)
+        axes.text(column, row, text, ha="center", va="center", color=ink, fontsize=9)
 
 
 def _worst(names: list[str], counts: Counts) -> Figure:

@@ -16,6 +16,7 @@ from hf_transfer_plugin.report.canvas import (
     new_figure,
     png,
 )
+from hf_transfer_plugin.report.contrast import readable_ink
 from hf_transfer_plugin.report.names import one_line
 from hf_transfer_plugin.report.words import has_interval, metric_name, points
 
@@ -59,7 +60,7 @@ def heat_map_chart(verdicts: Mapping[tuple[str, str], Verdict], title: str) -> C
             axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fc=color, ec=GREY, lw=0.6))
             if verdict is None:
                 continue
-            ink = _readable(color)
+            ink = readable_ink(color)
             words = f"{SIGNS[verdict.outcome]} {points(verdict.difference)}"
             axes.text(column, row - 0.13, words, ha="center", va="center", color=ink, fontsize=11)
             spoken = _interval(verdict)
@@ -80,24 +81,6 @@ def heat_map_chart(verdicts: Mapping[tuple[str, str], Verdict], title: str) -> C
         "the verdict."
     )
     return Chart(one_line(title), caption, _alt(verdicts), png(figure))
-
-
-def _readable(color: object) -> str:
-    """Return the ink with the greater contrast (WCAG 2) on a colour."""
-    from matplotlib.colors import to_rgb
-
-    lights = [_light(to_rgb(each)) for each in (color, "white", "black")]  # type: ignore[arg-type]
-    white, black = (
-        (max(lights[0], each) + 0.05) / (min(lights[0], each) + 0.05) for each in lights[1:]
-    )
-    return "white" if white > black else "black"
-
-
-def _light(parts: tuple[float, float, float]) -> float:
-    linear = [
-        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
-    ]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 def _interval(verdict: Verdict) -> str:

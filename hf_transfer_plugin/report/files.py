@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from hf_transfer_plugin.records import Report
 from hf_transfer_plugin.report.card import model_card
 from hf_transfer_plugin.report.charts import draw_charts
@@ -32,11 +30,10 @@ def report_files(
     """
     report = redacted_report(report)
     charts = draw_charts(report)
-    record = json.dumps(report.to_json(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     texts = {
         "report.html": html_page(report, charts, model_url),
         "README.md": model_card(report, charts, model_url, examples=card_examples),
-        "report.json": record,
+        "report.json": report.to_text(),
     }
     files = {name: text.encode("utf-8", errors="replace") for name, text in texts.items()}
     return files | {f"plots/{name}.png": chart.image for name, chart in charts.items()}

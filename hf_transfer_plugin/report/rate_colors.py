@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hf_transfer_plugin.report.canvas import INK
+from hf_transfer_plugin.report.contrast import readable_ink
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,7 +58,7 @@ class RateColors:
 
     def ink(self, rate: float) -> str:
         """Return a colour that can be read on it."""
-        return "white" if self._place(rate) > 0.45 else INK
+        return readable_ink(self.color(rate))
 
     def bar(self, figure: Figure, axes: list[Axes], label: str) -> None:
         """Draw the scale below the axes.

@@ -7,13 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from case_studies.study import unranked_plan
+from case_studies.study import FILE, check_known, read_study, unranked_plan
 from hf_transfer_plugin import Plan, RunConfig, Verdict, controls, judge, load_config, run
 from hf_transfer_plugin.environment import environment
-from hf_transfer_plugin.errors import ConfigError, did_you_mean
 from hf_transfer_plugin.records import RunResult
 from hf_transfer_plugin.serialization import Record
-from hf_transfer_plugin.strict_yaml import read_mapping
 
 __all__ = ["QUESTIONS", "DomainStudy", "DomainTable", "PairVerdict", "load_domain_study", "study"]
 
@@ -24,7 +22,6 @@ QUESTIONS: Mapping[str, str] = {
     "pretrained": "the pretrained network against the same one from scratch, on the target alone",
 }
 PRETRAINED = "pretraining"
-_KEYS = ("title", "run_folder", "data", "domains", "alone", "note")
 
 
 @dataclass(frozen=True)
@@ -98,18 +95,11 @@ def load_domain_study(
     Raises:
         ConfigError: for a file that cannot be read, an unknown key or an unknown domain.
     """
-    keys = read_mapping(folder / "study.yaml", ConfigError, f"a YAML file with {', '.join(_KEYS)}")
+    keys = read_study(folder, "data", "domains", "alone")
     domains = [str(each) for each in keys.get("domains", ())]
     alone = [str(each) for each in keys.get("alone", ())]
     known = [*(Path(each).name for each in domains), *alone]
-    unknown = [(str(key), list(_KEYS)) for key in keys if key not in _KEYS]
-    unknown += [(name, known) for name in only if name not in known]
-    for name, names in unknown:
-        raise ConfigError(
-            arrived=f"{folder.name}: unknown {name}{did_you_mean(name, names)}",
-            expected=f"one of {', '.join(names)}",
-            action="correct or remove it",
-        )
+    check_known(only, known, f"{folder / FILE}: unknown domain")
     root = data or Path(str(keys.get("data", "data")))
     wanted = {
         Path(each).name: root / each for each in domains if not only or Path(each).name in only
@@ -125,9 +115,9 @@ def load_domain_study(
             words = [f"data.path={root / name}", *overrides]
             pairs["", name] = load_config(folder / f"{name}.yaml", words)
     return DomainStudy(
-        title=str(keys.get("title", folder.name)),
-        note=" ".join(str(keys.get("note", "")).split()),
-        folder=into or Path(str(keys.get("run_folder", f"runs/{folder.name}"))),
+        title=str(keys["title"]),
+        note=keys["note"],
+        folder=into or Path(str(keys["run_folder"])),
         pairs=dict(sorted(pairs.items(), key=lambda each: each[0][0] != "")),
     )
 

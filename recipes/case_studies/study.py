@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,9 @@ from hf_transfer_plugin import Line, Plan, Ranking, RunConfig, load_config
 from hf_transfer_plugin.errors import ConfigError, did_you_mean
 from hf_transfer_plugin.strict_yaml import read_mapping
 
-__all__ = ["Rung", "Study", "load_study", "unranked_plan"]
+__all__ = ["Rung", "Study", "check_known", "load_study", "read_study", "unranked_plan"]
 
 FILE = "study.yaml"
-_KEYS = ("title", "run_folder", "rungs", "train_rows", "note")
 _TRAIN_ROWS = 1000
 
 
@@ -96,35 +95,45 @@ def load_study(
         ConfigError: for a file that cannot be read, an unknown key or rung, or a rung without a
             checkpoint.
     """
-    expected = f"a YAML file with {', '.join(_KEYS)}"
-    keys = read_mapping(folder / FILE, ConfigError, expected)
-    for key in keys:
-        if key not in _KEYS:
-            raise ConfigError(
-                arrived=f"{folder / FILE}: unknown key {key}{did_you_mean(str(key), _KEYS)}",
-                expected=expected,
-                action="correct or remove the key",
-            )
+    keys = read_study(folder, "rungs", "train_rows")
     against = _against(keys.get("rungs"), folder)
-    for name in only:
-        if name not in against:
-            raise ConfigError(
-                arrived=f"there is no rung {name!r}{did_you_mean(name, against)}",
-                expected=f"one of {', '.join(against)}",
-                action="correct the name",
-            )
+    check_known(only, list(against), f"{folder / FILE}: unknown rung")
     rungs = tuple(
         _rung(folder, name, other, overrides)
         for name, other in against.items()
         if not only or name in only
     )
     return Study(
-        title=str(keys.get("title", folder.name)),
-        note=" ".join(str(keys.get("note", "")).split()),
-        folder=into or Path(str(keys.get("run_folder", f"runs/{folder.name}"))),
+        title=str(keys["title"]),
+        note=keys["note"],
+        folder=into or Path(str(keys["run_folder"])),
         rungs=rungs,
         train_rows=int(keys.get("train_rows", _TRAIN_ROWS)),
     )
+
+
+def read_study(folder: Path, *own: str) -> dict[str, Any]:
+    """Return the keys of a study.yaml: title, run_folder and note, always there, and its own.
+
+    Raises:
+        ConfigError: for a file that cannot be read, or an unknown key.
+    """
+    known = ("title", "run_folder", "note", *own)
+    keys = read_mapping(folder / FILE, ConfigError, f"a YAML file with {', '.join(known)}")
+    check_known(keys, known, f"{folder / FILE}: unknown key")
+    note = " ".join(str(keys.get("note", "")).split())
+    return {"title": folder.name, "run_folder": f"runs/{folder.name}", **keys, "note": note}
+
+
+def check_known(names: Iterable[str], known: Sequence[str], told: str) -> None:
+    """Raise a ConfigError that opens with `told` for a name that is not known."""
+    for name in names:
+        if name not in known:
+            raise ConfigError(
+                arrived=f"{told} {name}{did_you_mean(str(name), known)}",
+                expected=f"one of {', '.join(known)}",
+                action="correct or remove it",
+            )
 
 
 def _against(listed: Any, folder: Path) -> Mapping[str, str | None]:

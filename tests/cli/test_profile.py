@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from hf_transfer_plugin import LayerProfile, Plan, line, load_config
+from hf_transfer_plugin import LayerProfile, Plan, line_scoring, load_config
 from tests.cli.conftest import Command
 
 CHEAP = ("--score", "knn_accuracy")
@@ -43,13 +43,13 @@ def test_it_is_done_once(
     workplace: Path, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done: list[tuple[str, str]] = []
-    own = line.layer_profile
+    own = line_scoring.layer_profile
 
     def counted(checkpoint: str, *args: Any, **options: Any) -> LayerProfile:
         done.append((checkpoint, options["score"]))
         return own(checkpoint, *args, **{**options, "score": "knn_accuracy"})
 
-    monkeypatch.setattr(line, "layer_profile", counted)
+    monkeypatch.setattr(line_scoring, "layer_profile", counted)
     for _ in range(2):
         assert command("profile", "config.yaml")[0] == 0
     picture = workplace / "run" / "layer_profile.png"

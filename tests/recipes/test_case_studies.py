@@ -271,18 +271,35 @@ def test_the_plain_networks(case_studies: None, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "part"),
+    ("study", "words", "part"),
     [
-        (("--rungs", "z"), "there is no rung 'z'"),
-        (("--rungs", "a", "data.pat=x"), "did you mean 'path'"),
+        ("cats_vs_dogs", ("--rungs", "z"), "study.yaml: unknown rung z"),
+        ("cats_vs_dogs", ("--rungs", "a", "data.pat=x"), "did you mean 'path'"),
+        ("sentiment", ("--rungs", "bookz"), "unknown domain bookz; did you mean 'books'"),
     ],
 )
 def test_mistakes_are_explained(
-    script: Script, words: tuple[str, ...], part: str, capsys: pytest.CaptureFixture[str]
+    script: Script,
+    study: str,
+    words: tuple[str, ...],
+    part: str,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     with pytest.raises(SystemExit) as ended:
-        script(str(RECIPES / "configs" / "cats_vs_dogs"), *words)
+        script(str(RECIPES / "configs" / study), *words)
     assert ended.value.code == 2 and part in capsys.readouterr().err
+
+
+def test_a_key_that_a_study_does_not_have(
+    script: Script, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for kind, key, meant in (("a", "rung", "rungs"), ("pair", "alon", "alone")):
+        _write(tmp_path / kind / "study.yaml", {"title": "Study", key: ["a"]})
+        _write(tmp_path / kind / f"{kind}.yaml", {})
+        with pytest.raises(SystemExit) as ended:
+            script(kind)
+        assert ended.value.code == 2
+        assert f"unknown key {key}; did you mean {meant!r}?" in capsys.readouterr().err
 
 
 CONFIGS = [path for folder in STUDIES for path in sorted(folder.glob("*.yaml"))]

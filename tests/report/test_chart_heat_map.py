@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import io
-from typing import Any
 
 import pytest
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
@@ -16,6 +14,7 @@ from hf_transfer_plugin.records import Verdict
 from hf_transfer_plugin.report import chart_heat_map
 from hf_transfer_plugin.report.canvas import png
 from hf_transfer_plugin.report.chart_heat_map import heat_map_chart
+from tests.report.contrasts import ENOUGH, contrast
 
 CONTROL = [0.80, 0.81, 0.80]
 #: Outcome -> what each seed gains.
@@ -63,11 +62,6 @@ def test_each_cell_says_its_verdict(drawn: list[Figure]) -> None:
     assert "b to a$x −5.3 points: harmed" in chart.alt
 
 
-def _light(color: Any) -> float:
-    parts = [x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4 for x in to_rgb(color)]
-    return sum(a * b for a, b in zip((0.2126, 0.7152, 0.0722), parts, strict=True))
-
-
 def test_every_text_stands_out_from_its_cell(drawn: list[Figure]) -> None:
     steps = [x / 100 for x in range(-10, 11, 2)]
     verdicts = {("s", f"t{x}"): judge([0.5 + x] * 3, [0.5] * 3) for x in steps}
@@ -77,8 +71,7 @@ def test_every_text_stands_out_from_its_cell(drawn: list[Figure]) -> None:
     assert len({tuple(cell.get_facecolor()) for cell in cells.values()}) == len(steps)
     for text in axes.texts:
         back = cells[round(text.get_position()[0])].get_facecolor()
-        dark, bright = sorted((_light(back), _light(text.get_color())))
-        assert (bright + 0.05) / (dark + 0.05) >= 4.5
+        assert contrast(text.get_color(), back) >= ENOUGH
 
 
 def test_nothing_to_draw() -> None:

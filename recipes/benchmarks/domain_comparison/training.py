@@ -12,7 +12,7 @@ from domain_comparison.ways import CEILING, PRETRAINED, ways
 from hf_transfer_plugin import controls
 from hf_transfer_plugin.adapt.schedules import FreezingSchedule
 from hf_transfer_plugin.checkpoints import Checkpoint
-from hf_transfer_plugin.data import Prepared, TargetData, load_data, load_domains, prepare
+from hf_transfer_plugin.data import Prepared, TargetData, load_domains, prepare
 from hf_transfer_plugin.domain_kinds import Labels
 from hf_transfer_plugin.records import DataSpec, Objective, Plan, Task
 from hf_transfer_plugin.train import run
@@ -102,9 +102,6 @@ def _read(
     labels: Labels,
     chooses: bool,
 ) -> tuple[TargetData, Checkpoint, Prepared]:
-    if labels == "target" or source is None:
-        data = load_data(target, task)
-    else:
-        data = load_domains(source, target, task, labels, label_free=chooses)
+    data = load_domains(source, target, task, labels, label_free=chooses)
     network = Checkpoint(checkpoint)
     return data, network, prepare(network, data, tuple(data.splits))
