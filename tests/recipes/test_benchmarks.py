@@ -35,8 +35,8 @@ def test_two_tools_on_few_texts(tmp_path: Path, run_script: Callable[..., str]) 
 
 
 def test_layouts_of_images_take_turns(run_script: Callable[..., str]) -> None:
-    small = ("--networks", "efficientnet-lite0", "--batch", "2", "--image-size", "64")
+    small = ("--networks", "tf_efficientnet_lite0", "--batch", "2", "--image-size", "64")
     table = run_script("image_layout.py", *small, "--repeats", "1")
-    rows = [line.split(" | ") for line in table.splitlines() if "efficientnet-lite0" in line]
+    rows = [line.split(" | ") for line in table.splitlines() if "tf_efficientnet_lite0" in line]
     assert [row[1] for row in rows] == ["predict", "train all weights"]
     assert all(float(row[-1].strip(" |")) < 1e-4 for row in rows), "both layouts answer the same"
