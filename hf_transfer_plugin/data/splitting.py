@@ -70,7 +70,7 @@ def choose_rows(
     for role, examples in zip(ROLES, wanted, strict=True):
         split, rows = chosen[role]
         if examples is not None and examples < len(rows):
-            chosen[role] = (split, _divide(labels[split], rows, examples, spec.seed, role)[0])
+            chosen[role] = (split, _sample(labels[split], rows, examples, spec.seed, role))
     return chosen
 
 
@@ -113,12 +113,34 @@ def choose_unlabelled_rows(
 
     tested = list(range(len(test)))
     if spec.test_examples is not None and spec.test_examples < len(tested):
-        tested = _divide(test, tested, spec.test_examples, spec.seed, "test")[0]
+        tested = _sample(test, tested, spec.test_examples, spec.seed, "test")
     return {
         "train": (spec.train_split, some(remaining, spec.train_examples)),
         "validation": (held_out[0], some(held_out[1], spec.validation_examples)),
         "test": (spec.test_split, tested),
     }
+
+
+def _sample(labels: Sequence[int], rows: list[int], size: int, seed: int, role: str) -> list[int]:
+    """Draw `size` of the rows, ascending, with each class: stratified where its rows allow it."""
+    import numpy as np
+
+    counts = Counter(labels[row] for row in rows)
+    if len(rows) - size >= len(counts) <= size and min(counts.values()) > 1:
+        return _divide(labels, rows, size, seed, role)[0]
+    if size < len(counts):
+        raise DataError(
+            arrived=f"{len(rows)} rows of {len(counts)} classes cannot give {size} for {role}",
+            expected="at least one row of each class",
+            action=f"set {role}_examples to {len(counts)} or more",
+        )
+    kept, left_over = set(rows), len(rows) - size
+    for row in np.random.default_rng(seed).permutation(rows).tolist():
+        if left_over and counts[labels[row]] > 1:
+            kept.remove(row)
+            counts[labels[row]] -= 1
+            left_over -= 1
+    return sorted(kept)
 
 
 def _divide(
