@@ -63,9 +63,11 @@ def main() -> None:
 
 
 def _command(words: list[str]) -> str:
-    """Return what repeats a study; a path of this machine becomes FOLDER."""
+    """Return what repeats a study, in its own folder; a path of this machine becomes FOLDER."""
     said = []
-    for word in words:
+    for before, word in zip(["", *words], words, strict=False):
+        if before == "--into" or word.startswith("--into"):
+            continue
         key, equals, value = word.rpartition("=")
         said.append(f"{key}{equals}FOLDER" if Path(value).is_absolute() else word)
     return shlex.join(["python", "recipes/case_study.py", *said])

@@ -112,6 +112,7 @@ def test_a_ladder_is_trained_once_and_its_table_is_what_was_answered(
     monkeypatch.setattr("hf_transfer_plugin.train.training.train_once", _refuse)
     monkeypatch.setattr("transformers.pipeline", _refuse)
     assert script("study") == page and (tmp_path / "out" / "table.json").read_text() == stored
+    assert script("study", "--into", "out") == page, "where it is written is not said"
     assert page.rstrip() == (tmp_path / "out" / "table.md").read_text().rstrip()
     assert "frozen: frozen \\| network" in page and "a note" in page
 
