@@ -79,7 +79,7 @@ def prepare_images(data: TargetData, processor: Any, roles: Sequence[str] = ROLE
     import torch
 
     (column,) = data.inputs
-    # Convolutions of a processor are 1.2 to 1.6 times as fast on it; elsewhere it is not measured.
+    # Convolutions of a processor are 1.3 to 1.6 times as fast on it; elsewhere it is not measured.
     layout = torch.contiguous_format if torch.accelerator.is_available() else torch.channels_last
 
     def transform(rows: dict[str, list[Any]]) -> dict[str, Any]:
