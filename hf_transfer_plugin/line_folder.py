@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from hf_transfer_plugin.errors import RecordError
 from hf_transfer_plugin.look_records import Look, Looks
 from hf_transfer_plugin.processes import is_first, wait_for_all
 from hf_transfer_plugin.records import Plan, Report, Rescue, Verdict
@@ -43,10 +42,7 @@ class LineFolder:
 
     def command_of(self, plan: Plan) -> str:
         """Return the command of the report that is there, unless the plan was edited since."""
-        try:
-            held = self.held(Report)
-        except RecordError:  # of another version
-            return ""
+        held = Report.load_usable(self.path / Report.file_name)
         same = held is not None and replace(held.transfer.plan, seeds=plan.seeds) == plan
         return held.command if held is not None and same else ""
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
 from hf_transfer_plugin.config import RunConfig
 from hf_transfer_plugin.data import TargetData
-from hf_transfer_plugin.errors import RecordError
 from hf_transfer_plugin.layer_profile_record import LayerProfile
 from hf_transfer_plugin.made_once import made_once
 from hf_transfer_plugin.proposal_records import Proposal
@@ -16,11 +14,8 @@ from hf_transfer_plugin.proposals.gathering import class_rows, gather
 from hf_transfer_plugin.proposals.piloting import check_pilot, pilot_training, piloted
 from hf_transfer_plugin.proposals.proposing import planned, propose
 from hf_transfer_plugin.records import Plan, Ranking
-from hf_transfer_plugin.serialization import Record
 
 __all__ = ["came_from", "proposed"]
-
-_Value = TypeVar("_Value", bound=Record)
 
 
 def proposed(
@@ -78,7 +73,7 @@ def came_from(folder: Path, plan: Plan, data: TargetData) -> Proposal | None:
     Returns:
         None without a proposal, and where plan or data were changed since.
     """
-    held = _held(folder, Proposal)
+    held = Proposal.load_usable(folder / Proposal.file_name)
     if held is None:
         return None
     facts = held.facts
@@ -88,13 +83,5 @@ def came_from(folder: Path, plan: Plan, data: TargetData) -> Proposal | None:
 
 
 def _profile(folder: Path, data: TargetData) -> LayerProfile | None:
-    held = _held(folder, LayerProfile)
+    held = LayerProfile.load_usable(folder / LayerProfile.file_name)
     return held if held is not None and held.data == data.summary.fingerprint else None
-
-
-def _held(folder: Path, kind: type[_Value]) -> _Value | None:
-    path = folder / kind.file_name
-    try:
-        return kind.load(path) if path.is_file() else None
-    except RecordError:  # of another version
-        return None

@@ -12,7 +12,6 @@ from hf_transfer_plugin.config import RunConfig
 from hf_transfer_plugin.data import TargetData, load_source, plan_data
 from hf_transfer_plugin.data.domains import in_order
 from hf_transfer_plugin.decide.controls import PERMUTED_SOURCE, controls
-from hf_transfer_plugin.errors import RecordError
 from hf_transfer_plugin.outlook import Outlook, expecting
 from hf_transfer_plugin.planned_training import train_to_looks
 from hf_transfer_plugin.processes import is_first, wait_for_all
@@ -69,11 +68,8 @@ class LineTraining:
 
     def _held(self, plan: Plan) -> int:
         """Return the seeds of a result that is there; whether it still fits is seen later."""
-        path = self._results(plan)
-        try:
-            return len(RunResult.load(path).seeds) if path.is_file() else 0
-        except RecordError:
-            return 0
+        result = RunResult.load_usable(self._results(plan))
+        return len(result.seeds) if result is not None else 0
 
     def _run(self, plan: Plan, seeds: int, held_against: Sequence[RunResult]) -> RunResult:
         """Train the first seeds of a plan; those that are there already stay."""

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from hf_transfer_plugin.errors import RecordError
 from hf_transfer_plugin.processes import is_first, wait_for_all
 from hf_transfer_plugin.serialization import Record
 
@@ -27,15 +26,9 @@ def made_once(
         make: makes it.
     """
     path = folder / kind.file_name
-    if is_first() and not _holds(path, kind, fits):
-        make().save(path)
+    if is_first():
+        held = kind.load_usable(path)
+        if held is None or not fits(held):
+            make().save(path)
     wait_for_all()
     return kind.load(path)
-
-
-def _holds(path: Path, kind: type[_Value], fits: Callable[[_Value], bool]) -> bool:
-    try:
-        return path.is_file() and fits(kind.load(path))
-    except RecordError:
-        # Written by another version, or damaged: it is made again.
-        return False

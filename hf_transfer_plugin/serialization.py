@@ -158,6 +158,14 @@ class Record:
             ) from None
         return cls.from_json(data, origin=str(path))
 
+    @classmethod
+    def load_usable(cls, path: str | os.PathLike[str]) -> Self | None:
+        """Read the record; None from a file that is missing, damaged or of another version."""
+        try:
+            return cls.load(path)
+        except RecordError:
+            return None
+
 
 def _problems(error: Exception) -> str:
     """Return `field: what is wrong` for each field."""

@@ -15,7 +15,7 @@ from hf_transfer_plugin.adapt.few_shot.draws import draw_rows
 from hf_transfer_plugin.checkpoints import Checkpoint
 from hf_transfer_plugin.data import TargetData, load_data
 from hf_transfer_plugin.decide.verdict import judge
-from hf_transfer_plugin.errors import LaunchError, RecordError
+from hf_transfer_plugin.errors import LaunchError
 from hf_transfer_plugin.few_labels.configs import FewShotConfig, check_few_shot
 from hf_transfer_plugin.few_labels.keeping import keep
 from hf_transfer_plugin.few_labels.learner import Learner
@@ -135,10 +135,7 @@ def _digest(config: FewShotConfig, fingerprint: str) -> str:
 
 
 def _stored(path: Path, request: str) -> FewShotScore | None:
-    try:
-        found = FewShotScore.load(path) if path.is_file() else None
-    except RecordError:
-        return None  # damaged, or of another version: measured again
+    found = FewShotScore.load_usable(path)
     return found if found is not None and found.request == request else None
 
 

@@ -10,7 +10,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from hf_transfer_plugin.errors import RecordError
 from hf_transfer_plugin.records import Candidate
 from hf_transfer_plugin.serialization import Record
 
@@ -51,12 +50,11 @@ class KeptScores:
             return make()
         text = json.dumps([self._asked, key], sort_keys=True)
         path = self._folder / f"{sha256(text.encode()).hexdigest()[:24]}.json"
-        try:
-            return Scored.load(path)
-        except RecordError:
+        scored = Scored.load_usable(path)
+        if scored is None:
             scored = make()
             scored.save(path)
-            return scored
+        return scored
 
 
 def weights_state(path: str) -> list[list[Any]]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from hf_transfer_plugin.errors import CheckpointError, RecordError
+from hf_transfer_plugin.errors import CheckpointError
 from hf_transfer_plugin.processes import is_first, of_first, wait_for_all
 from hf_transfer_plugin.records import Ranking
 
@@ -53,9 +53,5 @@ def _failures(ranking: Ranking) -> int:
 
 
 def _found(path: Path, request: str) -> Ranking | None:
-    try:
-        ranking = Ranking.load(path)
-    except RecordError:
-        # Not there, written by another version, or damaged: it is made again.
-        return None
-    return ranking if ranking.request == request else None
+    ranking = Ranking.load_usable(path)
+    return ranking if ranking is not None and ranking.request == request else None

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from hf_transfer_plugin.checkpoints import Checkpoint, without_bars
 from hf_transfer_plugin.data import TargetData
 from hf_transfer_plugin.data.permuting import permuted_labels
-from hf_transfer_plugin.errors import ConfigError, RecordError
+from hf_transfer_plugin.errors import ConfigError
 from hf_transfer_plugin.kept_models import keep_model
 from hf_transfer_plugin.processes import is_first, wait_for_all
 from hf_transfer_plugin.records import DataSpec, Plan
@@ -145,11 +145,7 @@ class PermutedSourceNetwork:
         )
 
     def _held(self) -> PermutedSource | None:
-        path = self.folder / PermutedSource.file_name
-        try:
-            held = PermutedSource.load(path) if path.is_file() else None
-        except RecordError:
-            return None
+        held = PermutedSource.load_usable(self.folder / PermutedSource.file_name)
         return held if held is not None and held.request == self.request else None
 
     def _place(self, rate: float) -> Path:
