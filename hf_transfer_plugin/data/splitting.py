@@ -126,20 +126,19 @@ def _sample(labels: Sequence[int], rows: list[int], size: int, seed: int, role: 
     import numpy as np
 
     counts = Counter(labels[row] for row in rows)
-    if len(rows) - size >= len(counts) <= size and min(counts.values()) > 1:
-        return _divide(labels, rows, size, seed, role)[0]
     if size < len(counts):
         raise DataError(
             arrived=f"{len(rows)} rows of {len(counts)} classes cannot give {size} for {role}",
             expected="at least one row of each class",
             action=f"set {role}_examples to {len(counts)} or more",
         )
-    kept, left_over = set(rows), len(rows) - size
+    if len(rows) - size >= len(counts) and min(counts.values()) > 1:
+        return _divide(labels, rows, size, seed, role)[0]
+    kept = set(rows)
     for row in np.random.default_rng(seed).permutation(rows).tolist():
-        if left_over and counts[labels[row]] > 1:
+        if len(kept) > size and counts[labels[row]] > 1:
             kept.remove(row)
             counts[labels[row]] -= 1
-            left_over -= 1
     return sorted(kept)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hf_transfer_plugin.proposal_records import Pilot, Proposal, Reason
 from hf_transfer_plugin.report.names import one_line
-from hf_transfer_plugin.report.words import counted
+from hf_transfer_plugin.report.words import counted, listed
 
 __all__ = ["card_sentences", "chosen_words", "pilot_sentence", "time_words", "written_by_user"]
 
@@ -79,9 +79,7 @@ def card_sentences(proposal: Proposal | None) -> list[str]:
     sentences = [first, f"The reasons: {'; '.join(reasons)}."] if reasons else [first]
     written = written_by_user(proposal)
     if written:
-        *most, last = written
-        listed = f"{', '.join(most)} and {last}" if most else last
-        sentences.append(f"The config, not the planner, decided {listed}.")
+        sentences.append(f"The config, not the planner, decided {listed(written)}.")
     return sentences
 
 

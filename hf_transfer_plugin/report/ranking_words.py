@@ -7,7 +7,7 @@ import math
 from hf_transfer_plugin.records import Candidate, Ranking, Report
 from hf_transfer_plugin.report.forecast_words import forecast_sentence
 from hf_transfer_plugin.report.names import display_name, one_line
-from hf_transfer_plugin.report.words import counted, number
+from hf_transfer_plugin.report.words import counted, listed, number
 
 __all__ = ["best_rival", "ranking_sentence", "tied_candidates"]
 
@@ -44,8 +44,7 @@ def _tie_words(ranking: Ranking) -> str:
     level = f"at {100 * ranking.confidence:g}% confidence on rows like these"
     if not others:
         return f" By {score} it is ahead of the others {level}."
-    named = others[0] if len(others) == 1 else f"{', '.join(others[:-1])} and {others[-1]}"
-    named = named if len(others) <= 3 else f"{len(others)} others"
+    named = listed(others) if len(others) <= 3 else f"{len(others)} others"
     return f" By {score} it cannot be told from {named} {level}."
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from hf_transfer_plugin.records import ClassVerdict, Phase, Verdict
 from hf_transfer_plugin.report.names import one_line
@@ -15,6 +16,7 @@ __all__ = [
     "has_interval",
     "interval_name",
     "interval_words",
+    "listed",
     "margin_words",
     "metric_name",
     "number",
@@ -87,6 +89,12 @@ def margin_words(verdict: Verdict) -> str:
 def counted(count: int, noun: str) -> str:
     """Return a number with its noun, such as "1 seed" or "2 seeds"."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return one or more names such as "a", "a and b" or "a, b and c"."""
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def seed_words(count: int) -> str:
