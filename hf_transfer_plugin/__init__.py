@@ -110,6 +110,7 @@ if TYPE_CHECKING:
     from hf_transfer_plugin.select.profile import layer_profile
     from hf_transfer_plugin.select.ranking import rank_checkpoints
     from hf_transfer_plugin.select.source_distance import SourceDistance, source_distance
+    from hf_transfer_plugin.source_weight_records import SourceWeights, WeighedSource
     from hf_transfer_plugin.train import Against, run
     from hf_transfer_plugin.train.masked_language import masked_language_pretraining
     from hf_transfer_plugin.train.masked_language_records import MaskedLanguageResult
@@ -182,12 +183,14 @@ __all__ = [
     "SelfTaughtComparison",
     "ShownExample",
     "SourceDistance",
+    "SourceWeights",
     "StaticEmbeddings",
     "Stop",
     "TrAdaBoost",
     "TransferError",
     "Verdict",
     "Way",
+    "WeighedSource",
     "WeightAverageCallback",
     "ZeroShotConfig",
     "ZeroShotResult",
@@ -317,6 +320,7 @@ _HOMES = {
     "report": ("public_report", "report_files"),
     "select.profile": ("layer_profile",),
     "select.ranking": ("rank_checkpoints",),
+    "source_weight_records": ("SourceWeights", "WeighedSource"),
     "select.source_distance": ("SourceDistance", "source_distance"),
     "command_session": ("session",),
     "train": ("Against", "run"),

@@ -6,16 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-__all__ = ["AVERAGES", "AverageKind", "AverageOption"]
+from hf_transfer_plugin.number_options import NumberOption
 
-
-@dataclass(frozen=True)
-class AverageOption:
-    """A number with its default and its ends, which are allowed; a whole default is a count."""
-
-    default: float
-    low: float
-    high: float
+__all__ = ["AVERAGES", "AverageKind"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +26,7 @@ class AverageKind:
 
     paper: str
     holds: str
-    options: Mapping[str, AverageOption]
+    options: Mapping[str, NumberOption]
     cost: str
     needs_start: bool = False
     more_trainings: bool = False
@@ -45,14 +38,14 @@ AVERAGES: Mapping[str, AverageKind] = MappingProxyType(
             "WiSE-FT, Wortsman et al. 2022",
             "points on the line from the weights with which the last phase began to those at "
             "its end",
-            {"steps": AverageOption(10, 2, 100)},
+            {"steps": NumberOption(10, 2, 100)},
             "a copy of the weights in memory, and {steps:g} passes over the validation rows",
             needs_start=True,
         ),
         "ema": AverageKind(
             "exponential moving average of the weights, Polyak & Juditsky 1992",
             "the weights after every optimizer step, later ones weighing more",
-            {"decay": AverageOption(0.999, 0.0, 1.0)},
+            {"decay": NumberOption(0.999, 0.0, 1.0)},
             "a copy of what trains in memory, its update after each step, and one pass over the "
             "validation rows",
         ),
@@ -60,7 +53,7 @@ AVERAGES: Mapping[str, AverageKind] = MappingProxyType(
             "greedy model soup, Wortsman et al. 2022",
             "trainings that begin with the same weights, and differ in the order of rows, "
             "dropout and rate",
-            {"members": AverageOption(3, 2, 20), "spread": AverageOption(2.0, 1.0, 100.0)},
+            {"members": NumberOption(3, 2, 20), "spread": NumberOption(2.0, 1.0, 100.0)},
             "{members:g} trainings for each seed, so {members:g} times the steps above, and up "
             "to {members:g} passes over the validation rows",
             more_trainings=True,

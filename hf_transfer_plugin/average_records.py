@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import ClassVar
 
 from hf_transfer_plugin.average_kinds import AVERAGES, AverageKind
-from hf_transfer_plugin.named_options import (
-    check_number,
-    check_option,
-    kind_named,
-    named_options,
-)
+from hf_transfer_plugin.named_options import kind_named
+from hf_transfer_plugin.number_options import NumberOptions
 from hf_transfer_plugin.serialization import Record
 
 __all__ = ["PLAIN", "Average", "ChosenWeights"]
@@ -22,7 +18,7 @@ PLAIN = "plain"
 
 
 @dataclass(frozen=True)
-class Average(Record):
+class Average(NumberOptions):
     """An average of weights, which a run keeps where validation finds it better.
 
     Attributes:
@@ -34,8 +30,9 @@ class Average(Record):
         {'members': 4, 'spread': 2.0}
     """
 
-    name: str
-    options: Mapping[str, Any] = field(default_factory=dict)
+    what: ClassVar[str] = "average"
+    known: ClassVar[Mapping[str, AverageKind]] = AVERAGES
+    example: ClassVar[tuple[str, str]] = ("ema", "decay: 0.99")
 
     @property
     def kind(self) -> AverageKind:
@@ -44,49 +41,12 @@ class Average(Record):
         Raises:
             ConfigError: for an unknown name.
         """
-        return kind_named("average", self.name, AVERAGES)
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """Return every option with its value."""
-        defaults = {key: option.default for key, option in self.kind.options.items()}
-        return {**defaults, **self.options}
-
-    @property
-    def described(self) -> str:
-        """Return name, source and options in words."""
-        options = ", ".join(f"{key} {value:g}" for key, value in self.settings.items())
-        return f"{self.name} ({self.kind.paper}; {options})"
+        return kind_named(self.what, self.name, self.known)
 
     @property
     def cost(self) -> str:
         """Return what it costs beside a training, in words."""
         return self.kind.cost.format(**self.settings)
-
-    @classmethod
-    def from_config(cls, config: str | Mapping[str, Any]) -> Self:
-        """Build an average from its name, or from `{name: ema, decay: 0.99}`.
-
-        Raises:
-            ConfigError: for an unknown name or option, or a value that does not fit.
-        """
-        example = ("ema", "decay: 0.99")
-        name, options, _ = named_options("average", config, AVERAGES, example)
-        return cls(name, options).checked()
-
-    def checked(self) -> Self:
-        """Return the average, once its name and its options are found right.
-
-        Raises:
-            ConfigError: naming what does not fit.
-        """
-        known = self.kind.options
-        for key, value in self.options.items():
-            check_option("average", self.name, key, known)
-            low, high = known[key].low, known[key].high
-            is_count = isinstance(known[key].default, int)
-            check_number("average", self.name, key, value, low, high, is_count=is_count)
-        return self
 
 
 @dataclass(frozen=True)

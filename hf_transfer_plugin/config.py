@@ -27,6 +27,7 @@ from hf_transfer_plugin.objective_records import Objective
 from hf_transfer_plugin.proposal_records import Kept
 from hf_transfer_plugin.records import DataSpec, Phase, Plan, Ranking, Task
 from hf_transfer_plugin.serialization import Record
+from hf_transfer_plugin.source_weight_records import SourceWeights
 
 __all__ = ["AUTO", "RunConfig", "load_config"]
 
@@ -83,6 +84,9 @@ class RunConfig(Record):
         adapt_batch_norm: after training, estimate the statistics of batch norms on the target's
             rows of train, without their labels (AdaBN); with labels: source or both, of a network
             that has such norms.
+        source_weights: `density_ratio`, `mean_matching`, or `{name: density_ratio, least_share:
+            0.5}`: labelled rows of the source come as often as they look like the target's rows of
+            train, whose labels are not read; with labels: source or both. See `SourceWeights`.
         control_learning_rates: grid for the controls that train a network.
         looks: increasing numbers of paired seeds at which comparisons are looked at, and stopped
             when settled or futile, such as [3, 5, 10]. Empty: all seeds, then one verdict.
@@ -132,6 +136,7 @@ class RunConfig(Record):
     labels: Labels = "target"
     choose_by: ChooseBy | None = None
     adapt_batch_norm: bool = False
+    source_weights: SourceWeights | None = None
     control_learning_rates: tuple[float, ...] = ()
     looks: tuple[int, ...] = ()
     control_budget_minutes: float | None = None
@@ -210,6 +215,7 @@ class RunConfig(Record):
             labels=self.labels,
             choose_by=self.label_free_choice,
             adapt_batch_norm=self.adapt_batch_norm,
+            source_weights=self.source_weights,
             trust_remote_code=self.trust_remote_code,
             prefix_cache=self.prefix_cache,
             watch=self.watch,

@@ -32,6 +32,12 @@ def check_domains(config: RunConfig) -> None:
         )
     _check_labels(config)
     _check_norms(config)
+    if config.source_weights is not None and config.labels == "target":
+        raise ConfigError(
+            arrived=f"source_weights: {config.source_weights.name} with labels: target",
+            expected="labels: source, or labels: both: rows of the source that train are weighed",
+            action="remove source_weights, or give labels and source_data",
+        )
     if source is None:
         return
     if not readers:

@@ -16,6 +16,7 @@ from hf_transfer_plugin.errors import ConfigError, RecordError, did_you_mean, re
 from hf_transfer_plugin.objective_records import Objective
 from hf_transfer_plugin.records import DataSpec
 from hf_transfer_plugin.serialization import Record
+from hf_transfer_plugin.source_weight_records import SourceWeights
 from hf_transfer_plugin.strict_yaml import parse_value, read_mapping
 
 __all__ = [
@@ -36,10 +37,11 @@ _Record = TypeVar("_Record", bound=Record)
 #: Keys whose value may be a path alone.
 DATA = ("data", "source_data")
 #: Keys whose value may be a name alone.
-NAMED: Mapping[str, type[Adapter] | type[Objective] | type[Average]] = {
+NAMED: Mapping[str, type[Adapter] | type[Objective] | type[Average] | type[SourceWeights]] = {
     "adapter": Adapter,
     "objective": Objective,
     "average": Average,
+    "source_weights": SourceWeights,
 }
 # What a text alone stands for, where a mapping may be written.
 _ALONE: Mapping[str, str] = dict.fromkeys(DATA, "path") | dict.fromkeys(

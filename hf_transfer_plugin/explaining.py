@@ -113,6 +113,11 @@ def _beside_the_phases(plan: Plan, norms: int) -> Iterator[str]:
     """Say what a plan does that the table of phases does not show; `norms` are adapted."""
     if plan.data.augment is not None:
         yield f"training images are augmented: {plan.data.augment.described}"
+    if plan.source_weights is not None:
+        yield (
+            "labelled rows of the source come as often as they look like the target's rows of "
+            f"train: {plan.source_weights.described}; costs one forward pass over both domains"
+        )
     if norms:
         yield (
             f"after training, {norms} BatchNorms take the statistics of the target's rows of train "

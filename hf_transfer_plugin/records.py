@@ -22,6 +22,7 @@ from hf_transfer_plugin.proposal_records import Proposal
 from hf_transfer_plugin.ranking_records import Candidate, Forecast, Ranking
 from hf_transfer_plugin.rescue_records import Rescue, Rung
 from hf_transfer_plugin.serialization import Record
+from hf_transfer_plugin.source_weight_records import SourceWeights, WeighedSource
 from hf_transfer_plugin.verdict_records import ClassVerdict, HiddenHarm, Outcome, Stop, Verdict
 
 __all__ = [
@@ -82,6 +83,7 @@ class Plan(Record):
             validation rows choose the rate. See `domain_kinds.CHOICES`.
         adapt_batch_norm: after training, batch norms take the statistics of the target's rows of
             train, without their labels.
+        source_weights: labelled rows of the source come as often as these say; None: each once.
         trust_remote_code: run code that comes with the checkpoint.
         prefix_cache: compute frozen layers once where that is exact; see `prefix_cache`.
         watch: what an alarm does while a seed trains; see `NegativeTransferCallback`.
@@ -109,6 +111,7 @@ class Plan(Record):
     labels: Labels = "target"
     choose_by: ChooseBy | None = None
     adapt_batch_norm: bool = False
+    source_weights: SourceWeights | None = None
     trust_remote_code: bool = False
     prefix_cache: bool = True
     watch: Watch = "warn"
@@ -133,6 +136,11 @@ class Plan(Record):
     def pairs_domains(self) -> bool:
         """Tell whether it trains on pairs of a labelled and an unlabelled row."""
         return reads_domains(self.objective)
+
+    @property
+    def reads_unlabelled(self) -> bool:
+        """Tell whether something reads the target's rows of train without their labels."""
+        return self.pairs_domains or self.adapt_batch_norm or self.source_weights is not None
 
 
 @dataclass(frozen=True)
@@ -207,6 +215,7 @@ class RunResult(Record):
         adapter_bytes: size of what is new under the plan's adapter, its head included, in bytes.
         model_type: architecture of the network, as its configuration names it; "" for a baseline.
         drift: of the model of `best_seed` from its checkpoint; None where no model was kept.
+        weighed: what the weights of source rows left in effect; None in a plan without them.
     """
 
     plan: Plan
@@ -224,6 +233,7 @@ class RunResult(Record):
     adapter_bytes: int = 0
     model_type: str = ""
     drift: Drift | None = None
+    weighed: WeighedSource | None = None
 
     def scores(self) -> tuple[float, ...]:
         """Return the judged test metric of each seed."""

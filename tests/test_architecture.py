@@ -13,7 +13,13 @@ ROOT = Path(hf_transfer_plugin.__file__).parent
 LAYERS = (
     {"version", "alarms", "errors", "redaction", "strict_yaml", "serialization", "phases"}
     | {"adapter_kinds", "adapter_records", "objective_kinds", "objective_records"}
-    | {"augmentation_records", "average_kinds", "average_records", "named_options"}
+    | {
+        "augmentation_records",
+        "average_kinds",
+        "average_records",
+        "named_options",
+        "number_options",
+    }
     | {"cost_records", "drift_records", "outlook"}
     | {
         "data_records",
@@ -25,6 +31,7 @@ LAYERS = (
         "records",
     }
     | {"multitask_records", "proposal_records", "rescue_records", "source_records"}
+    | {"source_weight_records"}
     | {"verdict_records"},
     {
         "terminal",

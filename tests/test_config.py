@@ -11,6 +11,7 @@ from hf_transfer_plugin import DataSpec, load_config
 from hf_transfer_plugin.config import RunConfig
 from hf_transfer_plugin.errors import ConfigError
 from hf_transfer_plugin.records import Adapter, Average, Objective
+from hf_transfer_plugin.source_weight_records import SourceWeights
 from tests.tiny_runs import text_checkpoint, write_config, write_text_folder
 
 
@@ -52,6 +53,12 @@ READ: dict[str, tuple[dict[str, Any], list[str], str, Any]] = {
         ["choose_by=density"],
         "label_free_choice",
         "density",
+    ),
+    "weights of a source": (
+        {"source_data": "org/set", "labels": "both", "source_weights": "mean_matching"},
+        ["source_weights.bound=9"],
+        "source_weights",
+        SourceWeights("mean_matching", {"bound": 9}),
     ),
     "norms of the target": (
         {"source_data": "org/set", "labels": "source", "adapter": "lora"},
@@ -97,7 +104,7 @@ READ: dict[str, tuple[dict[str, Any], list[str], str, Any]] = {
 
 
 def test_the_table_is_whole() -> None:
-    assert len(READ) == 32
+    assert len(READ) == 33
 
 
 @pytest.mark.parametrize("name", READ)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from hf_transfer_plugin.adapt.instances.reweighted_rows import ReweightedRows
 from hf_transfer_plugin.data.augmented_images import AugmentedImages
 from hf_transfer_plugin.data.domain_pairs import DomainPairs
 from hf_transfer_plugin.prefix.cut import Cut
@@ -81,7 +82,9 @@ class ServedRows:
     ) -> None:
         self.number, self.given = number, given
         self._pairs = dataset if isinstance(dataset, DomainPairs) else None
-        rows = dataset if self._pairs is None else self._pairs.rows
+        self._drawn = dataset if isinstance(dataset, ReweightedRows) else None
+        behind = self._pairs or self._drawn
+        rows = dataset if behind is None else behind.rows
         self.source = RowSource(rows, collate, views=views, seed=seed)
         self.light = LightDataset(dataset)
         self.rows: StoredRows | None = None
@@ -144,11 +147,14 @@ class ServedRows:
     def row_numbers(self, examples: Sequence[int]) -> np.ndarray:
         """Return the row of each example in this epoch: its views take turns.
 
-        Of pairs the rows of all sources, then those of all targets.
+        Of pairs the rows of all sources, then those of all targets; of rows drawn by weights the
+        rows behind them.
         """
         if self._pairs is not None:
             examples = self._pairs.row_numbers(examples)
         numbers, views = np.asarray(examples, dtype=np.int64), self.source.views
+        if self._drawn is not None:
+            numbers = self._drawn.row_numbers[numbers]
         if isinstance(self.source.dataset, AugmentedImages):
             return numbers * views + self.source.dataset.view
         # Neighbours begin with different views.

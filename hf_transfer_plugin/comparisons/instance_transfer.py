@@ -13,6 +13,7 @@ from hf_transfer_plugin.adapt.instances import (
     InstanceWeights,
     density_ratio_weights,
     kernel_mean_matching_weights,
+    shared_features,
 )
 from hf_transfer_plugin.checkpoints import Checkpoint
 from hf_transfer_plugin.comparisons.embedding import embedded
@@ -139,23 +140,13 @@ def _check(source: TargetData, target: TargetData, config: InstanceTransferConfi
 
 def _tables(config: InstanceTransferConfig, source: TargetData, target: TargetData) -> Tables:
     """Embed all rows; the scale comes from train of both domains, each counting alike."""
-    from sklearn.decomposition import PCA
-
     checkpoint = Checkpoint(config.checkpoint)
     tables = [
         embedded(checkpoint, data, role)
         for data, role in ((source, "train"), (target, "train"), (target, "test"))
     ]
-    means = [table.mean(axis=0) for table in tables[:2]]
-    centre = (means[0] + means[1]) / 2
-    squares = [np.square(table - centre).mean(axis=0) for table in tables[:2]]
-    spread = np.sqrt((squares[0] + squares[1]) / 2)
-    spread[spread == 0] = 1.0
-    tables = [(table - centre) / spread for table in tables]
-    if config.components is not None:
-        both = np.vstack(tables[:2])
-        directions = PCA(min(config.components, *both.shape), random_state=0).fit(both)
-        tables = [directions.transform(table) for table in tables]
+    shared = shared_features(tables[0], tables[1], config.components)
+    tables = [shared(table) for table in tables]
     numbers = {name: number for number, name in enumerate(target.class_names)}
     same = np.array([numbers[name] for name in source.class_names])
     return Tables(

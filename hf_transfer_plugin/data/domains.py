@@ -90,7 +90,12 @@ def load_domains(
     )
     if label_free:
         splits["choice"] = _dealt(held_out, _without_labels(theirs.splits["validation"], theirs))
-    return replace(theirs, splits=splits, summary=_summary(ours, theirs, splits, labels))
+    return replace(
+        theirs,
+        splits=splits,
+        summary=_summary(ours, theirs, splits, labels),
+        source_rows=len(ours.splits["train"]),
+    )
 
 
 def in_order(data: TargetData, names: Sequence[str]) -> TargetData:

@@ -32,6 +32,7 @@ class TargetData:
         splits: "train", "validation" and "test"; a column "label" with class indices.
         inputs: the column of the image, or those of the text (and its pair).
         summary: classes, counts and findings.
+        source_rows: rows of train that come from another domain; they are the first ones.
     """
 
     task: Task
@@ -39,6 +40,7 @@ class TargetData:
     splits: DatasetDict
     inputs: tuple[str, ...]
     summary: DataSummary
+    source_rows: int = 0
 
     @property
     def class_names(self) -> tuple[str, ...]:

@@ -11,7 +11,9 @@ from hf_transfer_plugin.data.loading import TargetData
 from hf_transfer_plugin.data.splitting import ROLES
 
 if TYPE_CHECKING:
+    import numpy as np
     from datasets import Dataset
+    from numpy.typing import NDArray
 
 __all__ = ["Prepared", "prepare", "prepare_images", "prepare_texts"]
 
@@ -24,11 +26,13 @@ class Prepared:
         splits: role -> rows with the model's inputs and "labels".
         collate: list of rows -> batch of tensors.
         processor: tokenizer or image processor, to be saved beside the model.
+        row_weights: [rows of train], how often each is to come; None: all alike.
     """
 
     splits: dict[str, Dataset]
     collate: Callable[[list[dict[str, Any]]], dict[str, Any]]
     processor: Any
+    row_weights: NDArray[np.float64] | None = None
 
     @property
     def choosing(self) -> Dataset:

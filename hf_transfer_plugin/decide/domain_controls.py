@@ -76,5 +76,6 @@ def _without_pairs(plan: Plan, name: str, labels: Labels) -> Plan:
         labels=labels,
         objective=objective,
         adapt_batch_norm=False,
+        source_weights=None,
         watch=control_watch(plan),
     )

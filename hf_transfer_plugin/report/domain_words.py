@@ -1,4 +1,4 @@
-"""Two domains in plain words: whose labels trained, what chose, and where a domain harmed."""
+"""Two domains in words: whose labels trained, what weighed and chose, and where one harmed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["domain_sentences", "tested_words"]
 
 def domain_sentences(report: Report) -> list[str]:
     """Return labels, choice and harm; empty for a transfer within one domain."""
-    return [*_labels(report), *_choice(report), *_harm(report)]
+    return [*_labels(report), *_weights(report), *_choice(report), *_harm(report)]
 
 
 def tested_words(report: Report) -> str:
@@ -45,6 +45,16 @@ def _labels(report: Report) -> list[str]:
     ]
 
 
+def _weights(report: Report) -> list[str]:
+    weights, found = report.transfer.plan.source_weights, report.transfer.weighed
+    if weights is None or found is None:
+        return []
+    return [
+        "Rows of the source came as often as they look like those of the target, by "
+        f"{weights.described}: {found.rows:,} rows count as {found.effective:,.0f}."
+    ]
+
+
 def _choice(report: Report) -> list[str]:
     transfer = report.transfer
     found = transfer.plan.criterion
@@ -66,13 +76,16 @@ def _choice(report: Report) -> list[str]:
 
 def _harm(report: Report) -> list[str]:
     labels = report.transfer.plan.labels
+    both = "Rows of both domains give more: “source-and-target”"
+    if labels == "both" and report.transfer.plan.source_weights is not None:
+        both = "The weights harm: “source-and-target”, whose rows count alike,"
     target = "The target's labels would give more: “target-only”"
     if labels == "both":
         target = "The source harms: “target-only”, without it,"
     told = {
         "source-only": "The target harms: “source-only”, without it,",
         "target-only": target,
-        "source-and-target": "Rows of both domains give more: “source-and-target”",
+        "source-and-target": both,
         "per-domain-standardised": "Training a network does not pay: “per-domain-standardised”, "
         "logistic regression on frozen features,",
     }

@@ -217,6 +217,7 @@ def _extended(
         transitions=done.transitions if done and not is_best else trained.transitions,
         adapter_bytes=trained.adapter_bytes,
         model_type=trained.model_type,
+        weighed=trained.weighed,
         drift=done.drift if done and not is_best else None,
     )
 

@@ -27,6 +27,7 @@ from hf_transfer_plugin.data import DomainPairsCollator, Prepared, TargetData
 from hf_transfer_plugin.data import prepare as prepare_data
 from hf_transfer_plugin.processes import of_first, wait_for_all
 from hf_transfer_plugin.records import Drift, Plan, SeedResult, Transition
+from hf_transfer_plugin.source_weight_records import WeighedSource
 from hf_transfer_plugin.terminal import progress
 from hf_transfer_plugin.train.adapting import (
     adapted,
@@ -54,6 +55,7 @@ from hf_transfer_plugin.train.reached import (
     plain_metrics,
     seed_result,
 )
+from hf_transfer_plugin.train.source_weighting import weigh_source, weighed_source
 from hf_transfer_plugin.train.tracking import place_logs, release_reporters, training_name
 from hf_transfer_plugin.train.training_rows import training_rows
 from hf_transfer_plugin.train.watching import watching
@@ -76,6 +78,7 @@ class Trained:
         save_start: the same with the weights of the first step of the last phase, if kept.
         adapter_bytes: size of adapter and head; 0 without adapter.
         model_type: architecture, as the configuration names it.
+        weighed: what weights of source rows left in effect.
     """
 
     result: SeedResult
@@ -88,16 +91,18 @@ class Trained:
     save_start: Callable[[Path], None] | None = None
     adapter_bytes: int = 0
     model_type: str = ""
+    weighed: WeighedSource | None = None
 
 
 def prepare(
     plan: Plan, data: TargetData, roles: Sequence[str] | None = None
 ) -> tuple[Checkpoint, Prepared]:
-    """Find the checkpoint and bring splits into the form that it reads: all that the plan reads."""
+    """Find the checkpoint, bring splits into the form that it reads, and weigh source rows."""
     checkpoint = Checkpoint(
         plan.checkpoint, revision=plan.revision, trust_remote_code=plan.trust_remote_code
     )
-    return checkpoint, prepare_data(checkpoint, data, roles or roles_of(plan))
+    prepared = prepare_data(checkpoint, data, roles or roles_of(plan))
+    return checkpoint, weigh_source(plan, data, checkpoint, prepared)
 
 
 def roles_of(plan: Plan, *, test: bool = True) -> tuple[str, ...]:
@@ -109,7 +114,7 @@ def roles_of(plan: Plan, *, test: bool = True) -> tuple[str, ...]:
     """
     wanted = {
         "train": True,
-        "unlabelled": plan.pairs_domains or plan.adapt_batch_norm,
+        "unlabelled": plan.reads_unlabelled,
         plan.choosing_split: True,
         "test": test,
     }
@@ -182,6 +187,7 @@ def train_once(
         save_start=partial(save, weights=fitted.start) if keep_start else None,
         adapter_bytes=size,
         model_type=model.config.model_type,
+        weighed=weighed_source(data, prepared),
     )
 
 

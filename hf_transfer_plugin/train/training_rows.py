@@ -1,4 +1,4 @@
-"""The training set of a plan: labelled rows, augmented or not, or pairs of domains."""
+"""The training set of a plan: labelled rows, weighed, augmented, or in pairs of domains."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 from transformers import TrainerCallback
 
+from hf_transfer_plugin.adapt.instances import ReweightedRows
 from hf_transfer_plugin.callbacks.augmentation import AugmentationCallback
 from hf_transfer_plugin.data import AugmentedImages, DomainPairs, Prepared
 from hf_transfer_plugin.records import Plan
@@ -18,7 +19,8 @@ def training_rows(plan: Plan, prepared: Prepared, seed: int) -> tuple[Any, list[
 
     Views that have an end are part of the data: they follow from the seed of the data, so that
     seeds, rates and controls share what is kept of them. Those without one follow from the seed of
-    the run. Rows without labels are never augmented.
+    the run. Rows without labels are never augmented. Which rows weights draw follows from the seed
+    of the run, too: that draw is a part of what its interval is to tell.
 
     Args:
         plan: what trains.
@@ -28,6 +30,10 @@ def training_rows(plan: Plan, prepared: Prepared, seed: int) -> tuple[Any, list[
     rows: Any = prepared.splits["train"]
     callbacks: list[TrainerCallback] = []
     augment = plan.data.augment
+    if prepared.row_weights is not None:
+        drawn = ReweightedRows(rows, prepared.row_weights, seed=seed)
+        # What is augmented is a dataset of its own, where a row that comes twice has other views.
+        rows = drawn if augment is None else rows.select(drawn.row_numbers)
     if augment is not None:
         rows = AugmentedImages(rows, augment, seed=plan.data.seed if augment.views else seed)
         rows.set_epoch(0)

@@ -9,6 +9,7 @@ import pytest
 from hf_transfer_plugin.records import DataSpec, Objective, Report
 from hf_transfer_plugin.report import report_files
 from hf_transfer_plugin.report.domain_words import domain_sentences
+from hf_transfer_plugin.source_weight_records import SourceWeights, WeighedSource
 
 
 def _across(report: Report, control: str, **changed: object) -> Report:
@@ -42,6 +43,15 @@ def test_harm_is_named_where_it_happens(
     assert "prediction entropy, Morerio et al. 2018" in words and "low is good" in words
     quiet = replace(found, verdict=replace(found.verdict, outcome="helped"))
     assert told not in " ".join(domain_sentences(quiet))
+
+
+def test_weights_are_told_with_what_they_leave(report: Report) -> None:
+    weights = SourceWeights("mean_matching")
+    found = _across(report, "source-and-target", labels="both", source_weights=weights)
+    transfer = replace(found.transfer, weighed=WeighedSource(1370, 342.5))
+    words = " ".join(domain_sentences(replace(found, results=(transfer, *found.controls))))
+    assert "Huang et al. 2007; bound 5, components 100): 1,370 rows count as 342." in words
+    assert "The weights harm: “source-and-target”, whose rows count alike, is better by" in words
 
 
 def test_card_and_page_say_whose_labels_were_read(report: Report) -> None:

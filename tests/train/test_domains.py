@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hf_transfer_plugin import Objective, controls, run
+from hf_transfer_plugin import Objective, SourceWeights, controls, run
 from hf_transfer_plugin.data import plan_data
 from hf_transfer_plugin.records import DataSpec, Plan, RunResult
 from tests.tiny_runs import CLASSES, offline_cache, texts, write_table
@@ -74,10 +74,15 @@ def _bytes(result: RunResult) -> str:
     return str(replace(result, plan=replace(result.plan, data=DataSpec("")), seeds=seeds).to_json())
 
 
-def test_labels_of_the_target_change_nothing(place: Path) -> None:
+@pytest.mark.parametrize(
+    "reads",
+    [{"objective": Objective("dann")}, {"source_weights": SourceWeights("density_ratio")}],
+    ids=lambda each: next(iter(each)),
+)
+def test_labels_of_the_target_change_nothing(place: Path, reads: dict[str, Any]) -> None:
     training = {**TRAINING, "num_train_epochs": 2}
     found = [
-        run(_plan(place, name, objective=Objective("dann"), training=training, seeds=(0,)))
+        run(_plan(place, name, **reads, training=training, seeds=(0,)))
         for name in ("target", "permuted", "hidden")
     ]
     assert len({_bytes(each) for each in found}) == 1

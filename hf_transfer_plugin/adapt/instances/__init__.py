@@ -5,6 +5,7 @@ from __future__ import annotations
 from hf_transfer_plugin.adapt.instances.density_ratio import density_ratio_weights
 from hf_transfer_plugin.adapt.instances.mean_matching import kernel_mean_matching_weights
 from hf_transfer_plugin.adapt.instances.reweighted_rows import ReweightedRows
+from hf_transfer_plugin.adapt.instances.shared_features import shared_features
 from hf_transfer_plugin.adapt.instances.tradaboost import TrAdaBoost
 from hf_transfer_plugin.adapt.instances.weights import InstanceWeights, effective_sample_size
 
@@ -15,4 +16,5 @@ __all__ = [
     "density_ratio_weights",
     "effective_sample_size",
     "kernel_mean_matching_weights",
+    "shared_features",
 ]

@@ -38,6 +38,7 @@ class ReweightedRows:
         >>> Trainer(model, args, train_dataset=ReweightedRows(source_rows, weights))
 
     Attributes:
+        rows: as they were given.
         row_numbers: [length], the row behind each item.
 
     Args:
@@ -71,7 +72,7 @@ class ReweightedRows:
                 expected="a number above 0",
                 action="leave length out for as many items as rows",
             )
-        self._rows = rows
+        self.rows = rows
         self.row_numbers = _drawn(values, length or len(values), seed)
 
     def __len__(self) -> int:
@@ -80,7 +81,7 @@ class ReweightedRows:
 
     def __getitem__(self, item: int) -> Any:
         """Return the row behind an item."""
-        return self._rows[int(self.row_numbers[item])]
+        return self.rows[int(self.row_numbers[item])]
 
 
 def _drawn(weights: NDArray[np.float64], length: int, seed: int) -> NDArray[np.int64]:
