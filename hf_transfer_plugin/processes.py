@@ -16,6 +16,7 @@ __all__ = [
     "is_first",
     "of_all",
     "of_first",
+    "own_rows",
     "require_processes",
     "wait_for_all",
     "world_size",
@@ -64,6 +65,26 @@ def of_all(value: _Value) -> list[_Value]:
 
     _state()
     return list(gather_object([value]))
+
+
+def own_rows(rows: int) -> int:
+    """Return how many rows of this process's last batch are rows of the dataset.
+
+    accelerate fills the last batches up with rows of the start, so that all processes have as many;
+    `gather_for_metrics` leaves them out in the same way.
+
+    Args:
+        rows: of the batch, in this process.
+    """
+    if world_size() == 1:
+        return rows
+    from accelerate.state import GradientState
+
+    state = GradientState()
+    if not state.end_of_dataloader or state.remainder <= 0:
+        return rows
+    left: int = state.remainder - rows * _state().process_index
+    return min(max(left, 0), rows)
 
 
 def wait_for_all() -> None:

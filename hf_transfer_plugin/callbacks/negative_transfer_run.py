@@ -21,7 +21,7 @@ from hf_transfer_plugin.callbacks.probing import Probes
 from hf_transfer_plugin.callbacks.seen_model import SeenModel
 from hf_transfer_plugin.callbacks.stepped_weights import SteppedWeights
 from hf_transfer_plugin.decide.alarm_rules import Evaluated, Finding, Gradients, Rule, shares
-from hf_transfer_plugin.processes import of_all
+from hf_transfer_plugin.processes import is_first, of_all
 
 __all__ = ["WatchedRun"]
 
@@ -157,7 +157,7 @@ class WatchedRun:
             self._head.hold()
         if action in ("stop", "rollback", "rescue"):
             control.should_training_stop = True
-        if action == "rescue":
+        if action == "rescue" and is_first():
             logger.warning(
                 "handed over: the best weights so far are back and training ends; hf-tl rescue, "
                 "in Python rescue(line), tries what is gentler"
@@ -190,7 +190,6 @@ class WatchedRun:
         return {name: number for name, number in numbers.items() if not math.isnan(number)}
 
     def _note(self, step: int, value: float, loss: float) -> Evaluated:
-        # A row that fills up the last batch of a process counts twice.
         predicted, labels = (
             _summed(each) for each in zip(*of_all(self._seen.counts()), strict=True)
         )
@@ -236,7 +235,8 @@ class WatchedRun:
             )
             known = any(each.kind == alarm.kind for each in self.alarms)
             level = logging.INFO if known else logging.WARNING
-            logger.log(level, "step %d, %s: %s", step, alarm.kind, alarm.message)
+            if is_first():
+                logger.log(level, "step %d, %s: %s", step, alarm.kind, alarm.message)
             self.alarms.append(alarm)
             self._pending[f"alarm/{alarm.kind}"] = 1.0
             self._act = True

@@ -11,6 +11,7 @@ from torch import nn
 from hf_transfer_plugin.callbacks.hook_functions import as_function
 from hf_transfer_plugin.layers import layer_groups
 from hf_transfer_plugin.model_outputs import part_of
+from hf_transfer_plugin.processes import own_rows
 from hf_transfer_plugin.select.layer_reading import pooled
 
 __all__ = ["SeenModel"]
@@ -71,8 +72,9 @@ class SeenModel:
         """Take what the last pass gave: it belonged to an evaluation."""
         if self._pass is not None:
             predicted, labels = self._pass
-            self._predicted.append(predicted)
-            self._labels.append(labels)
+            own = own_rows(len(predicted))
+            self._predicted.append(predicted[:own])
+            self._labels.append(labels[:own])
         if self._read is not None:
             self._features.append(self._read)
             self._wanted -= len(self._read)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.callbacks.launching import launch
 from tests.callbacks.tiny import changed
-from tests.callbacks.watched_two_process_script import PROCESSES
+from tests.callbacks.watched_two_process_script import PROCESSES, ROWS
 
 SCRIPT = Path(__file__).with_name("watched_two_process_script.py")
 
@@ -52,4 +52,4 @@ def test_a_collapse_stops_both(both: list[dict[str, Any]]) -> None:
     first, second = both
     assert first["collapse"] == second["collapse"] and first["collapse"]["step"] == 6
     (alarm,) = first["collapse"]["alarms"]
-    assert alarm["kind"] == "collapse" and "all of 32 rows" in alarm["message"]
+    assert alarm["kind"] == "collapse" and f"all of {ROWS} rows" in alarm["message"]

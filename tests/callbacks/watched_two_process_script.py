@@ -20,6 +20,8 @@ from tests.callbacks.watched_runs import Weights, build, kinds, learned
 
 PROCESSES = 2
 ACTIONS = ("rollback", "refreeze", "rescue")
+#: Of an evaluation, with which no two processes have as many.
+ROWS = 13
 #: Best after step 2; below the bar from the middle of the run on.
 SCORES = [0.5, 0.7, 0.6, 0.6, 0.6, 0.6, 0.6, 0.6]
 
@@ -44,6 +46,8 @@ def _watched(folder: Path, action: Any, resume: str | None = None) -> dict[str, 
 def _collapsed(folder: Path) -> dict[str, Any]:
     watch = NegativeTransferCallback(action="stop")
     run = build(folder, watch, learning_rate=5e-1, max_steps=20, eval_steps=2)
+    # The last batches are filled up with rows of the start; each row counts once.
+    run.eval_dataset = [run.eval_dataset[row] for row in range(ROWS)]
     run.train()
     return {"alarms": [a.to_json() for a in watch.alarms], "step": run.state.global_step}
 
