@@ -1,4 +1,4 @@
-"""Records of a name with numbers as options, such as an average: read, completed, checked."""
+"""Records of a name with numbers as options, such as an objective: read, completed, checked."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class Kind(Protocol):
         """Return where the method comes from."""
 
     @property
-    def options(self) -> Mapping[str, NumberOption]:
-        """Return option -> what it may be."""
+    def options(self) -> Mapping[str, Any]:
+        """Return option -> `NumberOption`, or its default alone where `_check` knows the rest."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,8 @@ class NumberOptions(Record):
     @property
     def settings(self) -> dict[str, Any]:
         """Return every option with its value."""
-        defaults = {key: each.default for key, each in self.known[self.name].options.items()}
-        return {**defaults, **self.options}
+        known = self._known_options().items()
+        return {key: getattr(each, "default", each) for key, each in known} | {**self.options}
 
     @property
     def described(self) -> str:
@@ -82,10 +82,16 @@ class NumberOptions(Record):
         Raises:
             ConfigError: naming what does not fit.
         """
-        known = kind_named(self.what, self.name, self.known).options
+        known = self._known_options()
         for key, value in self.options.items():
             check_option(self.what, self.name, key, known)
-            low, high = known[key].low, known[key].high
-            is_count = isinstance(known[key].default, int)
-            check_number(self.what, self.name, key, value, low, high, is_count=is_count)
+            self._check(key, value, known[key])
         return self
+
+    def _known_options(self) -> Mapping[str, Any]:
+        return kind_named(self.what, self.name, self.known).options
+
+    def _check(self, key: str, value: Any, option: Any) -> None:
+        """Raise a ConfigError for a value that does not fit its option."""
+        is_count = isinstance(option.default, int)
+        check_number(self.what, self.name, key, value, option.low, option.high, is_count=is_count)

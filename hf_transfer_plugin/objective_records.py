@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from hf_transfer_plugin.errors import ConfigError
-from hf_transfer_plugin.named_options import (
-    check_number,
-    check_option,
-    check_switch,
-    kind_named,
-    named_options,
-)
+from hf_transfer_plugin.named_options import check_number, check_switch, kind_named
+from hf_transfer_plugin.number_options import NumberOptions
 from hf_transfer_plugin.objective_kinds import OBJECTIVES, ObjectiveKind
-from hf_transfer_plugin.serialization import Record
 
 __all__ = ["Objective"]
 
 
 @dataclass(frozen=True)
-class Objective(Record):
+class Objective(NumberOptions):
     """A loss term beside that of the task.
 
     Attributes:
@@ -33,8 +27,9 @@ class Objective(Record):
         {'alpha': 0.1, 'beta': 0.01}
     """
 
-    name: str
-    options: Mapping[str, Any] = field(default_factory=dict)
+    what: ClassVar[str] = "objective"
+    known: ClassVar[Mapping[str, ObjectiveKind]] = OBJECTIVES
+    example: ClassVar[tuple[str, str]] = ("l2sp", "alpha: 0.1")
 
     @property
     def kind(self) -> ObjectiveKind:
@@ -43,50 +38,17 @@ class Objective(Record):
         Raises:
             ConfigError: for an unknown name.
         """
-        return kind_named("objective", self.name, OBJECTIVES)
+        return kind_named(self.what, self.name, self.known)
 
-    @property
-    def settings(self) -> dict[str, Any]:
-        """Return every option with its value."""
-        return {**self.kind.options, **self.options}
-
-    @property
-    def described(self) -> str:
-        """Return name, source and options in words."""
-        options = ", ".join(f"{key} {value:g}" for key, value in self.settings.items())
-        return f"{self.name} ({self.kind.paper}; {options})"
-
-    @classmethod
-    def from_config(cls, config: str | Mapping[str, Any]) -> Self:
-        """Build an objective from its name, or from `{name: l2sp, alpha: 0.1}`.
-
-        Raises:
-            ConfigError: for an unknown name or option, or a value of the wrong kind.
-        """
-        example = ("l2sp", "alpha: 0.1")
-        name, options, _ = named_options("objective", config, OBJECTIVES, example)
-        return cls(name, options).checked()
-
-    def checked(self) -> Self:
-        """Return the objective, once its name and its options are found right.
-
-        Raises:
-            ConfigError: naming what does not fit.
-        """
-        known = self.kind.options
-        for key, value in self.options.items():
-            check_option("objective", self.name, key, known)
-            default = known[key]
-            if isinstance(default, bool):
-                check_switch("objective", self.name, key, value)
-                continue
-            is_count = isinstance(default, int)
-            low = 1 if is_count else 0
-            check_number("objective", self.name, key, value, low, is_count=is_count)
-            if key in self.kind.positive and not value:
-                raise ConfigError(
-                    arrived=f"objective {self.name} with {key}: {value!r}",
-                    expected="a number above 0",
-                    action=f"correct {key}",
-                )
-        return self
+    def _check(self, key: str, value: Any, option: Any) -> None:
+        if isinstance(option, bool):
+            check_switch(self.what, self.name, key, value)
+            return
+        is_count = isinstance(option, int)
+        check_number(self.what, self.name, key, value, int(is_count), is_count=is_count)
+        if key in self.kind.positive and not value:
+            raise ConfigError(
+                arrived=f"objective {self.name} with {key}: {value!r}",
+                expected="a number above 0",
+                action=f"correct {key}",
+            )
