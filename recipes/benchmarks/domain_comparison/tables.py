@@ -181,10 +181,10 @@ def _over_pairs(found: _Found, group: str, places: list[Place]) -> Table:
 
 
 def _harm(found: _Found) -> Table:
-    """Return where an objective is judged worse than the source alone."""
+    """Return where a way is judged worse than the source alone."""
     rows = []
     for place, way in found.scores:
-        pair = _paired(found, place, way, SOURCE_ONLY) if way in (*OBJECTIVES, BAR) else None
+        pair = _paired(found, place, way, SOURCE_ONLY) if way != SOURCE_ONLY else None
         if pair is None:
             continue
         verdict = judge(*pair, margin=MARGIN, baseline=SOURCE_ONLY)
