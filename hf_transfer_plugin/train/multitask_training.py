@@ -38,9 +38,9 @@ from hf_transfer_plugin.terminal import progress
 from hf_transfer_plugin.train.adapting import adapted, adapter_callbacks, optimizer_of
 from hf_transfer_plugin.train.answers import Answers
 from hf_transfer_plugin.train.arguments import training_arguments
+from hf_transfer_plugin.train.preparing import prepare
 from hf_transfer_plugin.train.reached import curve_of
 from hf_transfer_plugin.train.tracking import place_logs, release_reporters, training_name
-from hf_transfer_plugin.train.training import prepare
 
 __all__ = ["Joint", "TrainedTasks", "prepare_tasks", "train_tasks"]
 

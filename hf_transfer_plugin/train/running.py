@@ -139,7 +139,8 @@ def _train_seeds(
     plan: Plan, data: TargetData, done: RunResult | None, places: _Places, against: Against
 ) -> RunResult:
     from hf_transfer_plugin.train.arguments import check_training
-    from hf_transfer_plugin.train.training import prepare, roles_of, train_once
+    from hf_transfer_plugin.train.preparing import prepare, roles_of
+    from hf_transfer_plugin.train.training import train_once
 
     check_training(plan.training, plan.batch_size)
     if plan.watch == "rescue" and against.is_empty:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -24,7 +24,6 @@ from hf_transfer_plugin.callbacks.prefix_caching import prefix_cache
 from hf_transfer_plugin.callbacks.progress import ProgressBarCallback
 from hf_transfer_plugin.checkpoints import Checkpoint, without_bars
 from hf_transfer_plugin.data import DomainPairsCollator, Prepared, TargetData
-from hf_transfer_plugin.data import prepare as prepare_data
 from hf_transfer_plugin.processes import of_first, wait_for_all
 from hf_transfer_plugin.records import Drift, Plan, SeedResult, Transition
 from hf_transfer_plugin.source_weight_records import WeighedSource
@@ -55,12 +54,12 @@ from hf_transfer_plugin.train.reached import (
     plain_metrics,
     seed_result,
 )
-from hf_transfer_plugin.train.source_weighting import weigh_source, weighed_source
+from hf_transfer_plugin.train.source_weighting import weighed_source
 from hf_transfer_plugin.train.tracking import place_logs, release_reporters, training_name
 from hf_transfer_plugin.train.training_rows import training_rows
 from hf_transfer_plugin.train.watching import watching
 
-__all__ = ["Trained", "prepare", "roles_of", "train_once"]
+__all__ = ["Trained", "train_once"]
 
 
 @dataclass(frozen=True)
@@ -92,33 +91,6 @@ class Trained:
     adapter_bytes: int = 0
     model_type: str = ""
     weighed: WeighedSource | None = None
-
-
-def prepare(
-    plan: Plan, data: TargetData, roles: Sequence[str] | None = None
-) -> tuple[Checkpoint, Prepared]:
-    """Find the checkpoint, bring splits into the form that it reads, and weigh source rows."""
-    checkpoint = Checkpoint(
-        plan.checkpoint, revision=plan.revision, trust_remote_code=plan.trust_remote_code
-    )
-    prepared = prepare_data(checkpoint, data, roles or roles_of(plan))
-    return checkpoint, weigh_source(plan, data, checkpoint, prepared)
-
-
-def roles_of(plan: Plan, *, test: bool = True) -> tuple[str, ...]:
-    """Return the splits that a plan reads.
-
-    Args:
-        plan: what trains.
-        test: whether it is tested.
-    """
-    wanted = {
-        "train": True,
-        "unlabelled": plan.reads_unlabelled,
-        plan.choosing_split: True,
-        "test": test,
-    }
-    return tuple(role for role, reads in wanted.items() if reads)
 
 
 def train_once(

@@ -9,7 +9,8 @@ from typing import Any
 
 from hf_transfer_plugin.data import TargetData, load_data
 from hf_transfer_plugin.records import DataSpec, Plan, Task
-from hf_transfer_plugin.train.training import Trained, prepare, train_once
+from hf_transfer_plugin.train.preparing import prepare
+from hf_transfer_plugin.train.training import Trained, train_once
 from tests.tiny_runs import image_checkpoint, text_checkpoint, write_images, write_text_folder
 
 __all__ = ["BEST_AT_THE_END", "Setting", "calm_text_checkpoint", "image_setting", "text_setting"]

@@ -17,7 +17,7 @@ from hf_transfer_plugin.data import plan_data
 from hf_transfer_plugin.errors import ConfigError
 from hf_transfer_plugin.records import DataSpec, Plan, RunResult
 from hf_transfer_plugin.train.answers import answer
-from hf_transfer_plugin.train.training import prepare
+from hf_transfer_plugin.train.preparing import prepare
 from tests.tiny_runs import image_checkpoint, offline_cache, text_checkpoint, write_images
 
 

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from hf_transfer_plugin import FreezingSchedule, Plan, RunResult, run
 from hf_transfer_plugin.checkpoints import Checkpoint
 from hf_transfer_plugin.data import prepare
-from hf_transfer_plugin.train import training
+from hf_transfer_plugin.train import preparing, training
 from hf_transfer_plugin.train.answers import answer
 from tests.train.settings import Setting
 
@@ -63,9 +63,9 @@ def test_a_run_without_test_reads_none_of_it(
 ) -> None:
     file = tmp_path / "result.json"
     asked: list[tuple[str, ...]] = []
-    real = training.prepare_data
+    real = preparing.prepare_data
     monkeypatch.setattr(
-        training, "prepare_data", lambda *given: (asked.append(given[2]), real(*given))[1]
+        preparing, "prepare_data", lambda *given: (asked.append(given[2]), real(*given))[1]
     )
     untested = run(texts.plan(), results=file, test=False, data=texts.data)
     assert asked == [("train", "validation")]

@@ -20,8 +20,9 @@ from hf_transfer_plugin import (
     run,
 )
 from hf_transfer_plugin.data import plan_data
+from hf_transfer_plugin.errors import ConfigError
 from hf_transfer_plugin.records import DataSpec, Plan
-from hf_transfer_plugin.train.training import prepare
+from hf_transfer_plugin.train.preparing import prepare
 from hf_transfer_plugin.train.training_rows import training_rows
 from tests.tiny_runs import image_checkpoint, offline_cache, texts, write_images, write_table
 from tests.train.settings import calm_text_checkpoint
@@ -136,3 +137,9 @@ def test_what_is_told_and_what_controls_leave_out(plan: Plan) -> None:
         assert each.source_weights is None
     (scratch,) = controls(weighed, ["from-scratch"])
     assert scratch.source_weights == weighed.source_weights
+
+
+@pytest.mark.parametrize("changed", [{"labels": "target"}, {"source": None}], ids=str)
+def test_a_plan_without_a_second_domain_is_refused(plan: Plan, changed: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="source_weights or adapt_batch_norm, with labels"):
+        run(replace(plan, source_weights=WEIGHTS[0], **changed))

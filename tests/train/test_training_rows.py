@@ -9,7 +9,7 @@ import torch
 from hf_transfer_plugin import Augmentation, explain
 from hf_transfer_plugin.records import Plan
 from hf_transfer_plugin.report.rows import how_sentences
-from hf_transfer_plugin.train.training import prepare
+from hf_transfer_plugin.train.preparing import prepare
 from hf_transfer_plugin.train.training_rows import training_rows
 from tests.hub_models import make_report
 from tests.train.settings import Rows, Setting
