@@ -38,8 +38,8 @@ class _Found:
 
     @property
     def places(self) -> list[Place]:
-        """Return the pairs with a result."""
-        return list(dict.fromkeys(place for place, _ in self.scores))
+        """Return the pairs at which something was chosen: the bar alone asks for no choice."""
+        return list(dict.fromkeys(place for place, way in self.scores if way != BAR))
 
     def of(self, place: Place, way: str, seeds: int) -> list[float] | None:
         """Return scores of the first seeds; the bar has the same with each."""
