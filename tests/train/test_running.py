@@ -13,7 +13,7 @@ import pytest
 from hf_transfer_plugin import Plan, RunResult, run
 from hf_transfer_plugin.errors import ConfigError, RecordError
 from hf_transfer_plugin.records import DataSummary, SeedResult, Transition
-from hf_transfer_plugin.train import training
+from hf_transfer_plugin.train import preparing, training
 from hf_transfer_plugin.train.training import Trained
 from tests.train.settings import Setting
 
@@ -59,7 +59,7 @@ class Played:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(training, "prepare", lambda *_: (None, None))
+    monkeypatch.setattr(preparing, "prepare", lambda *_: (None, None))
     return tmp_path
 
 
@@ -230,7 +230,7 @@ def test_seeds_each_once(seeds: tuple[int, ...], texts: Setting) -> None:
 
 def test_without_a_folder_nothing_is_written(texts: Setting, monkeypatch: Any) -> None:
     played = Played()
-    monkeypatch.setattr(training, "prepare", lambda *_: (None, None))
+    monkeypatch.setattr(preparing, "prepare", lambda *_: (None, None))
     monkeypatch.setattr(training, "train_once", played)
     first, second = (run(texts.plan(), data=texts.data) for _ in range(2))
     assert first == second and len(played.calls) == 4
