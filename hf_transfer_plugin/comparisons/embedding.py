@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 
 from hf_transfer_plugin.checkpoints import Checkpoint
 from hf_transfer_plugin.data import TargetData, prepare
-from hf_transfer_plugin.select.features import layer_features
+from hf_transfer_plugin.select.features import split_features
 
 __all__ = ["embedded"]
 
@@ -37,8 +36,5 @@ def embedded(
         seed: of random weights.
     """
     prepared = prepare(checkpoint, data, (role,))
-    # Features are read from train.
-    prepared = replace(prepared, splits={"train": prepared.splits[role]})
-    chosen = range(len(data.splits[role])) if rows is None else rows
-    found = layer_features(checkpoint, data, prepared, list(chosen), weights=weights, seed=seed)
+    found = split_features(checkpoint, data, prepared, role, rows, weights=weights, seed=seed)
     return np.asarray(found.mean, dtype=np.float64)

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from hf_transfer_plugin.checkpoints import Checkpoint
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from hf_transfer_plugin.prefix.row_source import RowSource
 
-__all__ = ["LayerFeatures", "layer_features"]
+__all__ = ["LayerFeatures", "layer_features", "split_features"]
 
 _BATCH = 32
 _MEAN = ""  # no layer group has an empty name
@@ -59,6 +59,32 @@ class LayerFeatures:
         of an image network have not; each is scored on its own.
         """
         return {_MEAN: self.mean} if task == "text-classification" else self.layers
+
+
+def split_features(
+    checkpoint: Checkpoint,
+    data: TargetData,
+    prepared: Prepared,
+    role: str,
+    rows: Sequence[int] | None = None,
+    *,
+    weights: Literal["pretrained", "random"] = "pretrained",
+    seed: int = 0,
+) -> LayerFeatures:
+    """Return what `layer_features` gives, of rows of another split than train.
+
+    Args:
+        checkpoint: what to run.
+        data: checked data.
+        prepared: the split, in the form the checkpoint reads.
+        role: of the split.
+        rows: row numbers; None: all.
+        weights: "random" draws them with `seed`.
+        seed: seed of random weights.
+    """
+    one = replace(prepared, splits={"train": prepared.splits[role]})
+    chosen = range(len(data.splits[role])) if rows is None else rows
+    return layer_features(checkpoint, data, one, list(chosen), weights=weights, seed=seed)
 
 
 def layer_features(

@@ -6,7 +6,6 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hf_transfer_plugin.adapt.instances import (
     density_ratio_weights,
@@ -17,7 +16,7 @@ from hf_transfer_plugin.adapt.instances import (
 from hf_transfer_plugin.checkpoints import Checkpoint
 from hf_transfer_plugin.data import Prepared, TargetData
 from hf_transfer_plugin.records import Plan
-from hf_transfer_plugin.select.features import layer_features
+from hf_transfer_plugin.select.features import split_features
 from hf_transfer_plugin.source_weight_records import WeighedSource
 
 __all__ = ["weigh_source", "weighed_source"]
@@ -46,7 +45,8 @@ def weigh_source(
         return prepared
     rows = {"train": data.source_rows, "unlabelled": len(data.splits["unlabelled"])}
     source, target = (
-        _features(checkpoint, data, prepared, role, count) for role, count in rows.items()
+        split_features(checkpoint, data, prepared, role, range(count)).mean.astype(np.float64)
+        for role, count in rows.items()
     )
     settings = plan.source_weights.settings
     shared = shared_features(source, target, settings["components"])
@@ -66,12 +66,3 @@ def weighed_source(data: TargetData, prepared: Prepared) -> WeighedSource | None
         return None
     rows = data.source_rows
     return WeighedSource(rows, effective_sample_size(prepared.row_weights[:rows]))
-
-
-def _features(
-    checkpoint: Checkpoint, data: TargetData, prepared: Prepared, role: str, count: int
-) -> NDArray[np.float64]:
-    """Return features of the first rows of a split."""
-    # They are read from train.
-    one = replace(prepared, splits={"train": prepared.splits[role]})
-    return np.asarray(layer_features(checkpoint, data, one, range(count)).mean, dtype=np.float64)
