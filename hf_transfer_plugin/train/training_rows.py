@@ -9,6 +9,7 @@ from transformers import TrainerCallback
 from hf_transfer_plugin.adapt.instances import ReweightedRows
 from hf_transfer_plugin.callbacks.augmentation import AugmentationCallback
 from hf_transfer_plugin.data import AugmentedImages, DomainPairs, Prepared
+from hf_transfer_plugin.errors import ConfigError
 from hf_transfer_plugin.records import Plan
 
 __all__ = ["training_rows"]
@@ -26,7 +27,16 @@ def training_rows(plan: Plan, prepared: Prepared, seed: int) -> tuple[Any, list[
         plan: what trains.
         prepared: the data in the form the checkpoint reads.
         seed: of order and dropout of this run.
+
+    Raises:
+        ConfigError: for a source with an augmentation of its own.
     """
+    if plan.source is not None and plan.source.augment is not None:
+        raise ConfigError(
+            arrived="a plan whose source is augmented",
+            expected="augment in plan.data, which changes the images that train, of either domain",
+            action="move augment from plan.source to plan.data",
+        )
     rows: Any = prepared.splits["train"]
     callbacks: list[TrainerCallback] = []
     augment = plan.data.augment

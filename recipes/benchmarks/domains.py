@@ -6,10 +6,6 @@ The whole benchmark, a day on two processor cores:
 A first look, some minutes:
     python recipes/benchmarks/domains.py --data FOLDER --out runs/benchmarks/domains-look.jsonl \
         --groups digits --ways "source only" standardised coral --steps digits=60 --seeds 2
-
-With checkpoints that learned on unlabelled rows of each target, in FOLDER/GROUP/TARGET:
-    python recipes/benchmarks/domains.py --data FOLDER --pretrained FOLDER \
-        --ways "source only" "pretrained on the target"
 """
 
 from __future__ import annotations
@@ -22,7 +18,7 @@ from domain_comparison.arms import arms_of
 from domain_comparison.places import GROUPS, places_of
 from domain_comparison.settings import Settings
 from domain_comparison.tables import tables
-from domain_comparison.ways import PRETRAINED, ways
+from domain_comparison.ways import ways
 from how_comparison.settings import PROCESSOR
 from tuning.lines import Lines
 from tuning.script import parsed, run, say
@@ -34,7 +30,7 @@ def main() -> None:
     """Train what the results file lacks, then show the tables."""
     options = _options()
     known = ways()
-    asked = [known[name] for name in options.ways if name != PRETRAINED or options.pretrained]
+    asked = [known[name] for name in options.ways]
     places = [
         place
         for place in places_of(options.groups, dict(options.steps))
@@ -62,7 +58,7 @@ def _settings_of(options: argparse.Namespace) -> Settings:
     accelerator = environment()["accelerator"]
     return Settings(
         data=str(options.data),
-        pretrained=str(options.pretrained or ""),
+        work=str(options.work),
         threads=options.threads,
         device=PROCESSOR if accelerator == "none" else accelerator,
     )
@@ -73,8 +69,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path("runs/benchmarks/domains.jsonl"))
     parser.add_argument("--table", action="store_true", help="print --out as Markdown, and end")
     parser.add_argument("--data", type=Path, help="holds pacs, digits and blitzer_amazon")
-    parser.add_argument("--pretrained", type=Path, help="holds GROUP/TARGET, checkpoints")
-    parser.add_argument("--work", type=Path, help="for caches; default: beside --out")
+    parser.add_argument("--work", type=Path, help="caches, checkpoints; default: beside --out")
     parser.add_argument("--groups", nargs="+", choices=GROUPS, default=list(GROUPS))
     parser.add_argument("--targets", nargs="+", help="domains; default: all")
     parser.add_argument("--ways", nargs="+", choices=ways(), default=list(ways()))

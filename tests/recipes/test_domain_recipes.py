@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.tiny_runs import offline_cache, text_checkpoint, texts, write_config, write_text_folder
+from tests.train.masked_checkpoints import encoder
 
 ROOT = Path(__file__).parents[2]
 
@@ -48,10 +49,16 @@ def test_the_benchmark_trains_what_is_missing(
 ) -> None:
 
     from domain_comparison import places
+    from domain_comparison.ways import PRETRAINED
 
-    monkeypatch.setattr(places, "CHECKPOINTS", {"text": str(text_checkpoint(tmp_path / "bert"))})
+    network = encoder(tmp_path / "bert", words=("bad", "good", "film"))
+    monkeypatch.setattr(places, "CHECKPOINTS", {"text": str(network)})
     tiny = replace(
-        places.GROUPS["blitzer_amazon"], pairs=(("books", "dvd"),), batch=8, rates=(1e-3, 1e-2)
+        places.GROUPS["blitzer_amazon"],
+        pairs=(("books", "dvd"),),
+        batch=8,
+        rates=(1e-3, 1e-2),
+        max_length=16,
     )
     monkeypatch.setattr(places, "GROUPS", {"blitzer_amazon": tiny})
     for start, domain in enumerate(("books", "dvd")):
@@ -59,18 +66,20 @@ def test_the_benchmark_trains_what_is_missing(
         write_text_folder(folder, train=texts(20, start=100 * start))
     out = tmp_path / "results.jsonl"
     arguments = ("--data", str(tmp_path / "data"), "--out", str(out), "--seeds", "2")
-    ways = ("source only", "standardised", "coral", "8 target labels a class")
+    ways = ("source only", "standardised", "coral", PRETRAINED, "8 target labels a class")
     few = ("--groups", "blitzer_amazon", "--steps", "blitzer_amazon=6", "--ways", *ways)
     run_script("domains.py", *arguments, *few)
     stored = [json.loads(line) for line in out.read_text().splitlines()]
     keys = [tuple(record["key"][5:]) for record in stored[1:]]
-    assert len(keys) == len(set(keys)) == 1 + 3 * 3
+    assert len(keys) == len(set(keys)) == 1 + 4 * 3
     assert keys[:2] == [
         ("source only", "importance", "0.001", "1", "0"),
         ("source only", "importance", "0.01", "1", "0"),
     ]
     coral = next(r["result"] for r in stored[1:] if r["key"][5] == "coral")
     assert coral["kept_step"] in range(1, 7) and len(coral["label_free"]) == 6
+    (further,) = tmp_path.glob("results-work/pretrained/blitzer_amazon/*/model.safetensors")
+    assert further.parent.name == "dvd"
     run_script("domains.py", *arguments, *few)
     assert [json.loads(line) for line in out.read_text().splitlines()] == stored
     page = run_script("domains.py", "--table", "--out", str(out))

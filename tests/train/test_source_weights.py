@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -102,10 +103,15 @@ def test_rows_like_the_target_come_more_often(plan: Plan, labels: Any, weights: 
         assert reached == [1.0, 0.5]
 
 
-def test_frozen_layers_are_computed_once_for_all_draws(plan: Plan) -> None:
+def test_frozen_layers_are_computed_once_for_all_draws(
+    plan: Plan, caplog: pytest.LogCaptureFixture
+) -> None:
     probe = (replace(plan.schedule[0], train=("head",)),)
     cached = replace(plan, schedule=probe, source_weights=WEIGHTS[0])
-    ours = run(cached)
+    with caplog.at_level("INFO", "hf_transfer_plugin"):
+        ours = run(cached)
+    computed = [int(rows) for rows in re.findall(r"(\d+) rows computed", caplog.text)]
+    assert computed == [86, 0]  # 80 of the source and 6 of the target; the second seed: none
     plain = run(replace(cached, prefix_cache=False))
     for one, other in zip(ours.seeds, plain.seeds, strict=True):
         assert one.predictions == other.predictions

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 import torch
 
 from hf_transfer_plugin import Augmentation, explain
+from hf_transfer_plugin.errors import ConfigError
 from hf_transfer_plugin.records import Plan
 from hf_transfer_plugin.report.rows import how_sentences
 from hf_transfer_plugin.train.preparing import prepare
@@ -53,6 +55,12 @@ def test_kept_views_are_part_of_the_data_and_endless_ones_of_the_run(images: Set
         prepared = prepare(plan, images.data, ("train",))[1]
         first, second = (training_rows(plan, prepared, seed)[0][5] for seed in (0, 1))
         assert torch.equal(first["pixel_values"], second["pixel_values"]) == shared
+
+
+def test_a_source_with_an_augmentation_of_its_own_is_refused(images: Setting) -> None:
+    plan = _plan(images)
+    with pytest.raises(ConfigError, match=r"move augment from plan\.source to plan\.data"):
+        images.train(replace(plan, source=plan.data), 0)
 
 
 def test_explanation_and_report_say_so(images: Setting) -> None:

@@ -16,13 +16,13 @@ class Settings:
 
     Attributes:
         data: holds a folder of domains for each group.
-        pretrained: holds GROUP/TARGET, checkpoints that learned on unlabelled rows; "" for none.
+        work: for caches, and for checkpoints that learned on unlabelled rows.
         threads: of torch, in each process.
         device: what it runs on; each result names its own.
     """
 
     data: str
-    pretrained: str
+    work: str
     threads: int
     device: str
 

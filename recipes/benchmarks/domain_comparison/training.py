@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from domain_comparison.arms import Trial
+from domain_comparison.pretraining import pretrain, pretrained_folder
 from domain_comparison.settings import Settings
 from domain_comparison.ways import CEILING, PRETRAINED, ways
 from hf_transfer_plugin import controls
@@ -31,7 +32,7 @@ def plan_of(trial: Trial, settings: Settings) -> Plan:
     objective = way.objective_config(trial.strength, place.steps)
     checkpoint = group.checkpoint
     if way.name == PRETRAINED:
-        checkpoint = f"{settings.pretrained}/{place.group}/{place.target}"
+        checkpoint = str(pretrained_folder(place, settings))
     plan = Plan(
         name=trial.way,
         task=group.task,
@@ -68,9 +69,11 @@ def train(trial: Trial, settings: Settings) -> dict[str, Any]:
         "kept_step", "label_free" (criterion -> value at each evaluation), "test" accuracy on the
         target, "seconds" and "device".
     """
+    way = ways()[trial.way]
+    if way.name == PRETRAINED:
+        pretrain(trial.place, settings)  # once a target, so its time is not that of a training
     began = time.perf_counter()
     plan = plan_of(trial, settings)
-    way = ways()[trial.way]
     if way.network:
         data, checkpoint, prepared = _rows(plan)
         result = train_once(plan, trial.seed, None, data, checkpoint, prepared).result

@@ -15,7 +15,7 @@ SOURCE_ONLY = "source only"
 BAR = "standardised"
 CEILING = "target labels"
 FEW_LABELS = "8 target labels a class"
-#: From a checkpoint that learned on unlabelled rows of the target first; `--pretrained` names it.
+#: From a checkpoint that learned masked words of the target's unlabelled texts first.
 PRETRAINED = "pretrained on the target"
 _PER_CLASS = 8
 
@@ -70,7 +70,7 @@ def ways() -> dict[str, Way]:
         Way(BAR, network=False),
         *(Way(name, objective=options) for name, options in OBJECTIVES.items()),
         Way("AdaBN", adapts_norms=True, kinds=("images",)),
-        Way(PRETRAINED),
+        Way(PRETRAINED, kinds=("text",)),
         Way(FEW_LABELS, labels="both", per_class=_PER_CLASS),
         Way(CEILING, labels="target"),
     ]
