@@ -104,6 +104,32 @@ def _lines(path: Path, scores: Mapping[str, Sequence[float]]) -> Any:
     return lines
 
 
+def test_the_criterion_chooses_how_many_blocks_train(modules: None, tmp_path: Path) -> None:
+    from domain_comparison.arms import arms_of
+    from domain_comparison.places import places_of
+    from domain_comparison.settings import Settings
+    from domain_comparison.training import plan_of
+    from domain_comparison.ways import ways
+    from tuning.lines import Lines
+
+    place = places_of(["pacs"], {})[0]
+    (arm,) = arms_of([place], [ways()["mcc, blocks chosen"]], "importance")
+    lines = Lines(tmp_path / "results.jsonl", {})
+    first = arm.wanted(lines, 2)
+    plain, *_ = arms_of([place], [ways()["mcc"]], "importance")
+    assert plain.wanted(lines, 2)[0].key[5:] == ("mcc", "importance", "0.001", "1", "0")
+    settings = Settings(data="d", work="w", threads=1, device="processor")
+    trained = [plan_of(trial, settings).schedule[0].train for trial in first]
+    assert trained == [("top:1",), ("top:3",), ("top:6",)]
+    for trial, choice in zip(first, (0.90, 0.96, 0.94), strict=True):
+        lines.add(trial.key, {"choice": choice, "test": 0.5})
+    (second,) = arm.wanted(lines, 2)
+    assert (second.blocks, second.seed) == (3, 1)
+    assert second.key[-2:] == ("3 blocks", "1")
+    lines.add(second.key, {"choice": 0.1, "test": 0.6})
+    assert {seed: each["test"] for seed, each in arm.results(lines).items()} == {0: 0.5, 1: 0.6}
+
+
 def test_harm_and_the_bar_are_named(modules: None, tmp_path: Path) -> None:
     from domain_comparison.tables import tables
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tuning.arms import ChoosingArm
 from tuning.lines import Lines
@@ -25,6 +25,7 @@ class Trial:
         rate: the peak.
         strength: factor on the weight of the objective.
         seed: of head, order of rows, dropout, and the draw of a few labels.
+        blocks: the last ones that train; 0: as many as the group says.
     """
 
     place: Place
@@ -33,14 +34,16 @@ class Trial:
     rate: float
     strength: float
     seed: int
+    blocks: int = 0
 
     @property
     def key(self) -> tuple[str, ...]:
         """Return the key of its result."""
         place = self.place
         pair = (place.group, place.source, place.target, str(place.steps))
-        choice = (self.choose_by, f"{self.rate:g}", f"{self.strength:g}", str(self.seed))
-        return ("training", *pair, self.way, *choice)
+        choice = (self.choose_by, f"{self.rate:g}", f"{self.strength:g}")
+        blocks = (f"{self.blocks} blocks",) if self.blocks else ()
+        return ("training", *pair, self.way, *choice, *blocks, str(self.seed))
 
 
 @dataclass(frozen=True)
@@ -57,16 +60,16 @@ class Arm(ChoosingArm[Trial]):
         """Return what the criterion chooses from."""
         rates = self.place.of.rates if self.way.network else self.place.of.rates[:1]
         return [
-            Trial(self.place, self.way.name, self.choose_by, rate, strength, 0)
+            Trial(self.place, self.way.name, self.choose_by, rate, strength, 0, blocks)
             for rate in rates
             for strength in self.way.strengths
+            for blocks in self.way.blocks
         ]
 
     def trials(self, chosen: Trial, seeds: int) -> list[Trial]:
         """Return a choice with the first seeds; no seed enters the way without a network."""
         count = seeds if self.way.network else 1
-        place = (chosen.place, chosen.way, chosen.choose_by, chosen.rate, chosen.strength)
-        return [Trial(*place, seed) for seed in range(count)]
+        return [replace(chosen, seed=seed) for seed in range(count)]
 
 
 def arms_of(places: Iterable[Place], ways: Iterable[Way], choose_by: str) -> list[Arm]:

@@ -13,7 +13,7 @@ from tuning.lines import Lines
 
 from domain_comparison.arms import Arm, arms_of
 from domain_comparison.places import GROUPS, Place
-from domain_comparison.ways import BAR, OBJECTIVES, SOURCE_ONLY, ways
+from domain_comparison.ways import BAR, SOURCE_ONLY, ways
 from hf_transfer_plugin import judge, judge_all
 
 __all__ = ["tables"]
@@ -202,7 +202,7 @@ def _goals(found: _Found, groups: list[str]) -> Table:
         if len(places) < len(GROUPS[group].pairs):
             continue
         what, goal = _GOALS[group]
-        for way in OBJECTIVES:
+        for way in [each.name for each in ways().values() if each.objective]:
             scores = [found.scores.get((place, way)) for place in places]
             plain = [found.scores.get((place, SOURCE_ONLY)) for place in places]
             if any(each is None for each in (*scores, *plain)):

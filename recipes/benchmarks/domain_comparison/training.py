@@ -42,7 +42,7 @@ def plan_of(trial: Trial, settings: Settings) -> Plan:
         labels=way.labels,
         adapt_batch_norm=way.adapts_norms,
         choose_by=None if way.name == CEILING else trial.choose_by,  # type: ignore[arg-type]
-        schedule=FreezingSchedule.from_config({"name": "top_layers", "n": group.layers}).phases,
+        schedule=FreezingSchedule.top_layers(trial.blocks or group.layers).phases,
         objective=None if objective is None else Objective.from_config(objective),
         training={
             "max_steps": place.steps,

@@ -8,7 +8,7 @@ from typing import Any
 
 from hf_transfer_plugin.domain_kinds import Labels
 
-__all__ = ["BAR", "CEILING", "FEW_LABELS", "OBJECTIVES", "PRETRAINED", "SOURCE_ONLY", "Way", "ways"]
+__all__ = ["BAR", "CEILING", "FEW_LABELS", "PRETRAINED", "SOURCE_ONLY", "Way", "ways"]
 
 SOURCE_ONLY = "source only"
 #: What every objective is held against: frozen features, standardised in each domain.
@@ -18,6 +18,7 @@ FEW_LABELS = "8 target labels a class"
 #: From a checkpoint that learned masked words of the target's unlabelled texts first.
 PRETRAINED = "pretrained on the target"
 _PER_CLASS = 8
+_BLOCKS = (1, 3, 6)
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Way:
         labels: whose labels train.
         objective: its name and options as they come; empty without one.
         strengths: factors on its weight that the criterion chooses from.
+        blocks: numbers of last blocks that train, which it chooses from; 0: that of the group.
         per_class: labelled rows of each class of the target, with labels: both.
         network: whether one is trained; else frozen features and logistic regression.
         adapts_norms: the running statistics of batch norms are those of the target's rows.
@@ -39,6 +41,7 @@ class Way:
     labels: Labels = "source"
     objective: Mapping[str, Any] = field(default_factory=dict)
     strengths: tuple[float, ...] = (1.0,)
+    blocks: tuple[int, ...] = (0,)
     per_class: int = 0
     network: bool = True
     adapts_norms: bool = False
@@ -69,6 +72,10 @@ def ways() -> dict[str, Way]:
         Way(SOURCE_ONLY),
         Way(BAR, network=False),
         *(Way(name, objective=options) for name, options in OBJECTIVES.items()),
+        *(
+            Way(f"{name}, blocks chosen", objective=options, blocks=_BLOCKS, kinds=("images",))
+            for name, options in ((SOURCE_ONLY, {}), ("mcc", OBJECTIVES["mcc"]))
+        ),
         Way("AdaBN", adapts_norms=True, kinds=("images",)),
         Way(PRETRAINED, kinds=("text",)),
         Way(FEW_LABELS, labels="both", per_class=_PER_CLASS),
