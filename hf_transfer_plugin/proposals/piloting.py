@@ -30,6 +30,9 @@ _FIRST = 1 / 3
 #: Share of the budget that a pilot may take.
 _OF_BUDGET = 0.25
 
+#: Of the work of what is chosen, a level option that takes less is worth a word.
+_CHEAP = 0.25
+
 #: (plan, name of the option, share of its length) -> validation metric and wall seconds.
 PilotTraining = Callable[[Plan, str, float], tuple[float, float]]
 
@@ -83,7 +86,8 @@ def piloted(proposal: Proposal, plan: Plan, validation_rows: int, train: PilotTr
         chosen=chosen.name,
         why=why,
     )
-    return replace(proposal, chosen=chosen.name, pilot=pilot)
+    findings = (*proposal.findings, *pilots.cheaper(chosen))
+    return replace(proposal, chosen=chosen.name, findings=findings, pilot=pilot)
 
 
 def check_pilot() -> None:
@@ -169,6 +173,26 @@ class _Pilots:
         behind = [each for each in options if each not in level]
         behind.sort(key=lambda each: -self.value(each, share))
         return [*level, *behind]
+
+    def cheaper(self, chosen: Option) -> list[str]:
+        """Return a finding on the cheapest option that the longest round it was in finds level."""
+        longest = {each.option: each.share for each in sorted(self.runs, key=lambda run: run.share)}
+        level = []
+        for option in (each for each in self.proposal.options if each.name in longest):
+            share = longest[option.name]
+            value, best = self.value(option, share), self.value(chosen, share)
+            work = option.cost.passes / chosen.cost.passes
+            if work <= _CHEAP and best - value <= self.noise(best):
+                level.append((work, option.name, value, best))
+        if not level:
+            return []
+        work, name, value, best = min(level)
+        percent = max(1, round(100 * work))
+        return [
+            f"“{name}” takes about {percent} % of the work of “{chosen.name}” and is level with it "
+            f"as far as {self.rows:,} validation rows tell ({value:.3f} against {best:.3f}): where "
+            "time matters, write its schedule and adapter into the config"
+        ]
 
     def value(self, option: Option, share: float) -> float:
         """Return the validation metric of a training."""

@@ -111,6 +111,20 @@ def test_noise_does_not_overrule_the_rules() -> None:
     assert far.chosen == "lp_ft"
 
 
+def test_what_is_level_for_a_fraction_of_the_work_is_told() -> None:
+    """Validation as it was on 37 breeds of pets, where the rules know little of what is cheap."""
+    by_rule = propose(facts(IMAGES, 585, 37))
+    values = {"ia3": 0.80, "lora, lp_ft": 0.79, "head alone": 0.79, "full": 0.6}
+    found, _ = pilot(values, by_rule)
+    assert found.chosen == "ia3" and rounds(found)[1] == ["ia3", "full"]
+    (told,) = found.findings[len(by_rule.findings) :]
+    assert "“head alone” takes about" in told and "(0.790 against 0.800)" in told
+    behind, _ = pilot({**values, "head alone": 0.77}, by_rule)
+    assert behind.findings == by_rule.findings
+    cheap, _ = pilot({**values, "ia3": 0.6, "head alone": 0.95}, by_rule)
+    assert cheap.chosen == "head alone" and cheap.findings == by_rule.findings
+
+
 def minutes(proposal: Proposal, *names: str) -> float:
     """Return the budget of which a pilot of these options takes a quarter."""
     costs = [each.cost.seconds or 0.0 for each in proposal.options if each.name in names]
