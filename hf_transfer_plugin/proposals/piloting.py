@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 from collections.abc import Callable, Sequence
@@ -183,15 +184,16 @@ class _Pilots:
             value, best = self.value(option, share), self.value(chosen, share)
             work = option.cost.passes / chosen.cost.passes
             if work <= _CHEAP and best - value <= self.noise(best):
-                level.append((work, option.name, value, best))
+                level.append((work, option.name, value, best, option))
         if not level:
             return []
-        work, name, value, best = min(level)
-        percent = max(1, round(100 * work))
+        work, name, value, best, option = min(level)
+        written = f"schedule: {json.dumps(option.schedule)}"
+        written += f" and adapter: {option.adapter.name}" if option.adapter else ""
         return [
-            f"“{name}” takes about {percent} % of the work of “{chosen.name}” and is level with it "
-            f"as far as {self.rows:,} validation rows tell ({value:.3f} against {best:.3f}): where "
-            "time matters, write its schedule and adapter into the config"
+            f"“{name}” takes about {max(1, round(100 * work))} % of the work of “{chosen.name}” "
+            f"and is level as far as {self.rows:,} validation rows tell ({value:.3f} against "
+            f"{best:.3f}): where time matters, write {written} into the config"
         ]
 
     def value(self, option: Option, share: float) -> float:

@@ -119,6 +119,7 @@ def test_what_is_level_for_a_fraction_of_the_work_is_told() -> None:
     assert found.chosen == "ia3" and rounds(found)[1] == ["ia3", "full"]
     (told,) = found.findings[len(by_rule.findings) :]
     assert "“head alone” takes about" in told and "(0.790 against 0.800)" in told
+    assert 'write schedule: {"name": "linear_probe"} into the config' in told
     behind, _ = pilot({**values, "head alone": 0.77}, by_rule)
     assert behind.findings == by_rule.findings
     cheap, _ = pilot({**values, "ia3": 0.6, "head alone": 0.95}, by_rule)
