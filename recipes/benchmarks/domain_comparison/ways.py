@@ -72,10 +72,7 @@ def ways() -> dict[str, Way]:
         Way(SOURCE_ONLY),
         Way(BAR, network=False),
         *(Way(name, objective=options) for name, options in OBJECTIVES.items()),
-        *(
-            Way(f"{name}, blocks chosen", objective=options, blocks=_BLOCKS, kinds=("images",))
-            for name, options in ((SOURCE_ONLY, {}), ("mcc", OBJECTIVES["mcc"]))
-        ),
+        Way("mcc, blocks chosen", objective=OBJECTIVES["mcc"], blocks=_BLOCKS, kinds=("images",)),
         Way("AdaBN", adapts_norms=True, kinds=("images",)),
         Way(PRETRAINED, kinds=("text",)),
         Way(FEW_LABELS, labels="both", per_class=_PER_CLASS),
