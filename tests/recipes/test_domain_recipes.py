@@ -151,3 +151,15 @@ def test_harm_and_the_bar_are_named(modules: None, tmp_path: Path) -> None:
     assert bar["mcc"].startswith("+11") and "*" in bar["mcc"] and bar["dann"].startswith("-29")
     goals = {row[1]: row[-1] for row in made[f"goals, over all pairs of a group, {by}"].rows}
     assert goals == {"mcc": "yes", "dann": "no"}
+
+
+def test_ways_are_held_against_each_other_on_the_seeds_of_both(
+    modules: None, tmp_path: Path
+) -> None:
+    from domain_comparison.tables import tables
+
+    scores = {"source only": [0.70, 0.90], "dann": [0.75]}
+    made = {table.title: table for table in tables(_lines(tmp_path / "r.jsonl", scores))}
+    by = "epoch chosen by importance"
+    (goal,) = made[f"goals, over all pairs of a group, {by}"].rows
+    assert goal[1] == "dann" and goal[3] == "5.0"

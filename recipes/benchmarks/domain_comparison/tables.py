@@ -96,13 +96,17 @@ def _accuracies(found: _Found, group: str, places: list[Place]) -> Table:
         means = [fmean(each) for each in scores if each is not None]
         whole = len(means) == len(GROUPS[group].pairs)
         mean = f"{100 * fmean(means):.1f}" if whole else "-"
-        seeds = max(len(each) for each in scores if each is not None)
-        rows.append((way, *cells, mean, "-" if way == BAR else str(seeds)))
+        rows.append((way, *cells, mean, "-" if way == BAR else _counts(scores)))
     steps = ", ".join(sorted({str(place.steps) for place in places}))
     title = (
         f"{group}: test accuracy on the target, {steps} steps, epoch chosen by {found.choose_by}"
     )
     return Table(title, ("way", *(p.label for p in places), "mean", "seeds"), tuple(rows))
+
+
+def _counts(scores: Sequence[Sequence[float] | None]) -> str:
+    counts = {len(each) for each in scores if each is not None}
+    return str(max(counts)) if len(counts) == 1 else f"{min(counts)} to {max(counts)}"
 
 
 def _spread(scores: Sequence[float]) -> str:
@@ -133,12 +137,18 @@ def _against(found: _Found, group: str, places: list[Place], other: str) -> Tabl
 def _paired(
     found: _Found, place: Place, way: str, other: str
 ) -> tuple[list[float], list[float]] | None:
-    counts = [len(found.scores.get((place, name), ())) for name in (way, other) if name != BAR]
-    seeds = min(counts, default=0)
+    seeds = _shared_seeds(found, place, way, other)
     ours, theirs = found.of(place, way, seeds), found.of(place, other, seeds)
     if seeds < _FEWEST_SEEDS or ours is None or theirs is None:
         return None
     return ours, theirs
+
+
+def _shared_seeds(found: _Found, place: Place, way: str, other: str) -> int:
+    """Return how many seeds two ways have at a pair; the bar has any number of them."""
+    if (place, way) not in found.scores or (place, other) not in found.scores:
+        return 0
+    return min(len(found.scores[place, name]) for name in (way, other) if name != BAR)
 
 
 def _sure(pairs: list[tuple[str, tuple[list[float], list[float]] | None]]) -> set[str]:
@@ -159,25 +169,34 @@ def _sure(pairs: list[tuple[str, tuple[list[float], list[float]] | None]]) -> se
 def _over_pairs(found: _Found, group: str, places: list[Place]) -> Table:
     """Return differences of the means of all pairs; what varies is the pair, not the seed."""
     columns = (SOURCE_ONLY, BAR)
-    means = {
-        way: [fmean(found.scores[place, way]) for place in places if (place, way) in found.scores]
-        for way in ways()
-    }
-    whole = {way: each for way, each in means.items() if len(each) == len(GROUPS[group].pairs)}
-    rows = [
-        (
-            way,
-            *(
-                spoken(judge(ours, whole[other], margin=MARGIN, baseline=other))
-                if other in whole and other != way
-                else "-"
-                for other in columns
-            ),
-        )
-        for way, ours in whole.items()
-    ]
+    rows = []
+    for way in ways():
+        means = {other: _means(found, places, way, other) for other in columns if other != way}
+        if any(means.values()):
+            rows.append((way, *(_over(means.get(other), other) for other in columns)))
     title = f"{group}: points over all pairs with their interval, epoch chosen by {found.choose_by}"
     return Table(title, ("way", *(f"against {other}" for other in columns)), tuple(rows))
+
+
+def _over(means: tuple[list[float], list[float]] | None, other: str) -> str:
+    return "-" if means is None else spoken(judge(*means, margin=MARGIN, baseline=other))
+
+
+def _means(
+    found: _Found, places: list[Place], way: str, other: str
+) -> tuple[list[float], list[float]] | None:
+    """Return the means of two ways at each pair, over the seeds that both have there.
+
+    None unless both have all pairs of the group.
+    """
+    ours, theirs = [], []
+    for place in places:
+        seeds = _shared_seeds(found, place, way, other)
+        if not seeds:
+            return None
+        ours.append(fmean(found.of(place, way, seeds) or ()))
+        theirs.append(fmean(found.of(place, other, seeds) or ()))
+    return (ours, theirs) if len(places) == len(places[0].of.pairs) else None
 
 
 def _harm(found: _Found) -> Table:
@@ -199,17 +218,13 @@ def _goals(found: _Found, groups: list[str]) -> Table:
     rows = []
     for group in groups:
         places = [place for place in found.places if place.group == group]
-        if len(places) < len(GROUPS[group].pairs):
-            continue
         what, goal = _GOALS[group]
         for way in [each.name for each in ways().values() if each.objective]:
-            scores = [found.scores.get((place, way)) for place in places]
-            plain = [found.scores.get((place, SOURCE_ONLY)) for place in places]
-            if any(each is None for each in (*scores, *plain)):
+            means = _means(found, places, way, SOURCE_ONLY)
+            if means is None:
                 continue
-            mean = fmean(fmean(each) for each in scores if each is not None)
-            gain = mean - fmean(fmean(each) for each in plain if each is not None)
-            value = mean if what == "mean accuracy" else gain
+            mean, plain = (fmean(each) for each in means)
+            value = mean if what == "mean accuracy" else mean - plain
             met = "yes" if value >= goal else "no"
             rows.append((group, way, what, f"{100 * value:.1f}", f"{100 * goal:.1f}", met))
     title = f"goals, over all pairs of a group, epoch chosen by {found.choose_by}"
