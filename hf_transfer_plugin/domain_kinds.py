@@ -13,7 +13,7 @@ __all__ = ["CHOICES", "DEFAULT_CHOICE", "ChooseBy", "Criterion", "Labels", "read
 
 #: Whose labels train: those of the data, of the source data, or of both.
 Labels = Literal["target", "source", "both"]
-ChooseBy = Literal["source", "importance", "entropy", "density"]
+ChooseBy = Literal["source", "importance", "information", "entropy", "density"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,10 @@ CHOICES: Mapping[ChooseBy, Criterion] = MappingProxyType(
             "importance-weighted validation, Sugiyama et al. 2007",
             "accuracy on validation rows of the source, each weighted by how much it resembles "
             "the target",
+        ),
+        "information": Criterion(
+            "mutual information, Shi and Sha 2012; Musgrave et al. 2021",
+            "how sure and how varied the answers on unlabelled rows of the target are, in nats",
         ),
         "entropy": Criterion(
             "prediction entropy, Morerio et al. 2018",

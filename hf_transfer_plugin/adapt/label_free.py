@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from hf_transfer_plugin.data.domain_pairs import UNLABELLED
 
 __all__ = [
+    "answer_information",
     "importance_weighted_accuracy",
     "importance_weights",
     "label_free_scores",
@@ -23,7 +24,7 @@ _MOST_NEIGHBOURS = 2000
 
 
 def label_free_scores(logits: Any, labels: Any) -> dict[str, float]:
-    """Return "importance", "entropy" and "density" of answers on rows of both domains.
+    """Return "importance", "information", "entropy" and "density" of answers in both domains.
 
     Args:
         logits: of labelled source rows and unlabelled target rows [rows, classes].
@@ -41,6 +42,7 @@ def label_free_scores(logits: Any, labels: Any) -> dict[str, float]:
         "importance": importance_weighted_accuracy(
             right, importance_weights(found[~target], found[target])
         ),
+        "information": answer_information(found[target]),
         "entropy": prediction_entropy(found[target]),
         "density": neighbourhood_density(found[target]),
     }
@@ -87,6 +89,9 @@ def importance_weights(source: Any, target: Any, *, strength: float = 1.0) -> Fl
 def importance_weighted_accuracy(right: Any, weights: Any) -> float:
     """Return the share of right answers on source rows that are weighted as the target is.
 
+    With weights from answers, a network that answers one class on nearly all of the target is held
+    to the source rows that it answers so: it gets the precision of that class, which may be high.
+
     Args:
         right: which rows are answered right [rows].
         weights: not negative, not all 0 [rows].
@@ -95,6 +100,25 @@ def importance_weighted_accuracy(right: Any, weights: Any) -> float:
         Sugiyama et al. (2007), with weights that sum to 1, so that it lies between 0 and 1.
     """
     return float(np.average(np.asarray(right, np.float64), weights=np.asarray(weights)))
+
+
+def answer_information(probabilities: Any) -> float:
+    """Return the mutual information of rows and answers, in nats; larger is better.
+
+    The entropy of the mean answer less the mean entropy of the answers: all are sure, and all
+    classes are given. It is 0 where one class is answered everywhere or nothing is sure, and at
+    most log(classes). It expects classes that are about as frequent as each other.
+
+    Args:
+        probabilities: [rows, classes]
+
+    References:
+        Shi and Sha, "Information-Theoretical Learning of Discriminative Clusters for Unsupervised
+        Domain Adaptation" (2012); as a criterion of choice Musgrave, Belongie and Lim,
+        "Unsupervised Domain Adaptation: A Reality Check" (2021).
+    """
+    found = np.asarray(probabilities, np.float64)
+    return float(_entropies(found.mean(0, keepdims=True))[0]) - prediction_entropy(found)
 
 
 def prediction_entropy(probabilities: Any) -> float:

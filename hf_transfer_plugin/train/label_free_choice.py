@@ -20,7 +20,7 @@ __all__ = ["CHOICE_METRICS", "KeepChosen", "label_free_metrics"]
 
 #: What an evaluation logs beside the metrics: each criterion, and the one that chooses, larger
 #: being better.
-CHOICE_METRICS = ("importance", "entropy", "density", "choice")
+CHOICE_METRICS = ("importance", "information", "entropy", "density", "choice")
 
 
 def label_free_metrics(

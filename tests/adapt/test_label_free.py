@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hf_transfer_plugin.adapt.label_free import (
+    answer_information,
     importance_weighted_accuracy,
     importance_weights,
     label_free_scores,
@@ -46,6 +47,34 @@ def test_entropy(probabilities: list[list[float]], wanted: float) -> None:
     assert prediction_entropy(probabilities) == pytest.approx(wanted)
 
 
+@pytest.mark.parametrize(
+    ("probabilities", "wanted"),
+    [
+        ([[1.0, 0.0], [0.0, 1.0]], np.log(2)),
+        ([[1.0, 0.0], [1.0, 0.0]], 0.0),
+        ([[0.5, 0.5], [0.5, 0.5]], 0.0),
+        ([[0.9, 0.1], [0.1, 0.9]], np.log(2) + 0.9 * np.log(0.9) + 0.1 * np.log(0.1)),
+    ],
+)
+def test_information(probabilities: list[list[float]], wanted: float) -> None:
+    assert answer_information(probabilities) == pytest.approx(wanted, abs=1e-12)
+
+
+def test_one_class_everywhere_fools_importance_and_not_information() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1, -100], [100, 100, 200])
+    sure = 4 * rng.normal(size=400)
+    # Right on two thirds of both domains; or class 1 on all of the target, and on the source for
+    # few rows, nearly all of which are of that class.
+    truth = np.concatenate([labels[:200], rng.integers(2, size=200)])
+    fair = np.abs(sure) * np.where(rng.random(400) < 2 / 3, 2 * truth - 1, 1 - 2 * truth)
+    collapsed = np.where(labels == -100, np.abs(sure), -np.abs(sure))
+    collapsed[100:140], collapsed[0] = np.abs(sure[100:140]), 4.0
+    scores = [label_free_scores(np.stack([-each, each], 1), labels) for each in (fair, collapsed)]
+    assert scores[1]["importance"] > 0.9 > scores[0]["importance"]
+    assert scores[1]["information"] < 0.1 < scores[0]["information"]
+
+
 def test_density() -> None:
     # Three equal answers: each has two neighbours that are equally near.
     assert neighbourhood_density([[0.5, 0.5]] * 3) == pytest.approx(np.log(2))
@@ -68,6 +97,7 @@ def test_scores_tell_the_domains_apart_by_the_label() -> None:
     weights = importance_weights(answers[:3], answers[3:])
     assert found == {
         "importance": pytest.approx((weights[0] + weights[2]) / weights.sum()),
+        "information": pytest.approx(0.0),
         "entropy": pytest.approx(np.log(2)),
         "density": pytest.approx(0.0),
     }

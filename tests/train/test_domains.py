@@ -126,7 +126,7 @@ def test_each_batch_of_an_evaluation_has_labelled_rows(place: Path) -> None:
 
 def test_the_weights_of_the_chosen_evaluation_are_kept(place: Path) -> None:
     kept = {}
-    for by in ("source", "entropy", "density"):
+    for by in ("source", "information", "entropy", "density"):
         (seed,) = run(_plan(place, choose_by=by, seeds=(0,))).seeds
         values = [each.validation if by == "source" else each.label_free[by] for each in seed.curve]
         best = min(values) if by == "entropy" else max(values)
