@@ -54,7 +54,7 @@ CHOICES: Mapping[ChooseBy, Criterion] = MappingProxyType(
         ),
     }
 )
-DEFAULT_CHOICE: ChooseBy = "importance"
+DEFAULT_CHOICE: ChooseBy = "information"
 
 
 def reads_domains(objective: Objective | None) -> bool:

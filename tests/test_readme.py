@@ -236,7 +236,7 @@ def test_two_domains(
     (text,) = _blocks("yaml", DOMAINS)
     Path("config.yaml").write_text(text)
     config = load_config("config.yaml")
-    assert (config.labels, config.label_free_choice) == ("source", "importance")
+    assert (config.labels, config.label_free_choice) == ("source", "information")
     for name in CHOICES:
         load_config("config.yaml", [f"choose_by={name}"])
     assert set(
