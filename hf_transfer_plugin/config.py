@@ -79,7 +79,7 @@ class RunConfig(Record):
             of `data` the labels of test alone are read, for the final number) or "both".
         choose_by: what chooses epoch and learning rate without labels of the target: "source",
             "importance", "information", "entropy" or "density" (see `domain_kinds.CHOICES`). With
-            labels: source it is "information" unless said otherwise; with labels: both the
+            labels: source it is "importance" unless said otherwise; with labels: both the
             target's validation rows choose unless it is given.
         adapt_batch_norm: after training, estimate the statistics of batch norms on the target's
             rows of train, without their labels (AdaBN); with labels: source or both, of a network

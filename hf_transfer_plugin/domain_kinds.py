@@ -54,7 +54,7 @@ CHOICES: Mapping[ChooseBy, Criterion] = MappingProxyType(
         ),
     }
 )
-DEFAULT_CHOICE: ChooseBy = "information"
+DEFAULT_CHOICE: ChooseBy = "importance"
 
 
 def reads_domains(objective: Objective | None) -> bool:

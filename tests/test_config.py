@@ -46,7 +46,7 @@ READ: dict[str, tuple[dict[str, Any], list[str], str, Any]] = {
         {"source_data": "org/set"},
         ["labels=source"],
         "label_free_choice",
-        "information",
+        "importance",
     ),
     "what chooses": (
         {"source_data": "org/set", "labels": "both"},

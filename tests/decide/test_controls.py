@@ -124,7 +124,7 @@ def test_a_control_of_domains_changes_whose_labels_train(control, labels, choose
     held = replace(TEXT_PAIRS, objective=Objective("l2sp"))
     if control != "source-only":  # which would be the plan itself
         assert controls(held, [control])[0].objective == Objective("l2sp")
-    assert controls(TEXT, ["source-only"])[0].choose_by == "information"
+    assert controls(TEXT, ["source-only"])[0].choose_by == "importance"
 
 
 def test_a_control_that_is_the_transfer_is_none():

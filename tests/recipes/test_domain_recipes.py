@@ -73,8 +73,8 @@ def test_the_benchmark_trains_what_is_missing(
     keys = [tuple(record["key"][5:]) for record in stored[1:]]
     assert len(keys) == len(set(keys)) == 1 + 4 * 3
     assert keys[:2] == [
-        ("source only", "information", "0.001", "1", "0"),
-        ("source only", "information", "0.01", "1", "0"),
+        ("source only", "importance", "0.001", "1", "0"),
+        ("source only", "importance", "0.01", "1", "0"),
     ]
     coral = next(r["result"] for r in stored[1:] if r["key"][5] == "coral")
     assert coral["kept_step"] in range(1, 7) and len(coral["label_free"]) == 6
@@ -84,7 +84,7 @@ def test_the_benchmark_trains_what_is_missing(
     assert [json.loads(line) for line in out.read_text().splitlines()] == stored
     page = run_script("domains.py", "--table", "--out", str(out))
     assert (
-        "**blitzer_amazon: test accuracy on the target, 6 steps, epoch chosen by information**"
+        "**blitzer_amazon: test accuracy on the target, 6 steps, epoch chosen by importance**"
         in page
     )
     assert "**blitzer_amazon: points against standardised" in page
