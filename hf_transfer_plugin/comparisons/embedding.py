@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from hf_transfer_plugin.checkpoints import Checkpoint
 from hf_transfer_plugin.data import TargetData, prepare
-from hf_transfer_plugin.select.features import split_features
+from hf_transfer_plugin.select.features import layer_features
 
 __all__ = ["embedded"]
 
@@ -36,5 +36,5 @@ def embedded(
         seed: of random weights.
     """
     prepared = prepare(checkpoint, data, (role,))
-    found = split_features(checkpoint, data, prepared, role, rows, weights=weights, seed=seed)
+    found = layer_features(checkpoint, data, prepared, rows, role=role, weights=weights, seed=seed)
     return np.asarray(found.mean, dtype=np.float64)

@@ -177,7 +177,7 @@ class _Pilots:
 
     def cheaper(self, chosen: Option) -> list[str]:
         """Return a finding on the cheapest option that the longest round it was in finds level."""
-        longest = {each.option: each.share for each in sorted(self.runs, key=lambda run: run.share)}
+        longest = {each.option: each.share for each in self.runs}
         level = []
         for option in (each for each in self.proposal.options if each.name in longest):
             share = longest[option.name]

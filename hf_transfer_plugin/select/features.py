@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from hf_transfer_plugin.checkpoints import Checkpoint
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from hf_transfer_plugin.prefix.row_source import RowSource
 
-__all__ = ["LayerFeatures", "layer_features", "split_features"]
+__all__ = ["LayerFeatures", "layer_features"]
 
 _BATCH = 32
 _MEAN = ""  # no layer group has an empty name
@@ -61,42 +61,17 @@ class LayerFeatures:
         return {_MEAN: self.mean} if task == "text-classification" else self.layers
 
 
-def split_features(
-    checkpoint: Checkpoint,
-    data: TargetData,
-    prepared: Prepared,
-    role: str,
-    rows: Sequence[int] | None = None,
-    *,
-    weights: Literal["pretrained", "random"] = "pretrained",
-    seed: int = 0,
-) -> LayerFeatures:
-    """Return what `layer_features` gives, of rows of another split than train.
-
-    Args:
-        checkpoint: what to run.
-        data: checked data.
-        prepared: the split, in the form the checkpoint reads.
-        role: of the split.
-        rows: row numbers; None: all.
-        weights: "random" draws them with `seed`.
-        seed: seed of random weights.
-    """
-    one = replace(prepared, splits={"train": prepared.splits[role]})
-    chosen = range(len(data.splits[role])) if rows is None else rows
-    return layer_features(checkpoint, data, one, list(chosen), weights=weights, seed=seed)
-
-
 def layer_features(
     checkpoint: Checkpoint,
     data: TargetData,
     prepared: Prepared,
-    rows: Sequence[int],
+    rows: Sequence[int] | None = None,
     *,
+    role: str = "train",
     weights: Literal["pretrained", "random"] = "pretrained",
     seed: int = 0,
 ) -> LayerFeatures:
-    """Return features of rows of train, at every layer and as one table for rankings.
+    """Return features of rows of a split, at every layer and as one table for rankings.
 
     The output of a layer becomes one vector an example: of texts the mean over tokens, of images
     the mean over positions. The features are kept in the cache of frozen layers (`hf-tl cache`)
@@ -105,8 +80,9 @@ def layer_features(
     Args:
         checkpoint: what to run.
         data: checked data.
-        prepared: its train split, in the form the checkpoint reads.
-        rows: row numbers of train.
+        prepared: the split, in the form the checkpoint reads.
+        rows: row numbers of the split; None: all.
+        role: of the split.
         weights: "random" draws them with `seed`.
         seed: seed of random weights.
 
@@ -130,7 +106,9 @@ def layer_features(
     note = f"features of {checkpoint.name}" + (" (random weights)" if weights == "random" else "")
     reader = LayerReader(model, _used_by_classifier(checkpoint, data))
     names = _names_in_classifier(reader.groups)
-    source = RowSource(prepared.splits["train"].select(rows), prepared.collate)
+    split = prepared.splits[role]
+    read = split.select(range(len(split)) if rows is None else rows)
+    source = RowSource(read, prepared.collate)
 
     def pool(numbers: Sequence[int]) -> dict[str, torch.Tensor]:
         # A row alone is read twice: one row cannot be told from a table that all rows share.

@@ -16,7 +16,7 @@ from hf_transfer_plugin.adapt.instances import (
 from hf_transfer_plugin.checkpoints import Checkpoint
 from hf_transfer_plugin.data import Prepared, TargetData
 from hf_transfer_plugin.records import Plan
-from hf_transfer_plugin.select.features import split_features
+from hf_transfer_plugin.select.features import layer_features
 from hf_transfer_plugin.source_weight_records import WeighedSource
 
 __all__ = ["weigh_source", "weighed_source"]
@@ -45,7 +45,7 @@ def weigh_source(
         return prepared
     rows = {"train": data.source_rows, "unlabelled": len(data.splits["unlabelled"])}
     source, target = (
-        split_features(checkpoint, data, prepared, role, range(count)).mean.astype(np.float64)
+        layer_features(checkpoint, data, prepared, range(count), role=role).mean.astype(np.float64)
         for role, count in rows.items()
     )
     settings = plan.source_weights.settings

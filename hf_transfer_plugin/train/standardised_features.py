@@ -36,13 +36,13 @@ def standardised_features(plan: Plan, data: TargetData) -> dict[str, np.ndarray]
     """
     from sklearn.preprocessing import StandardScaler
 
-    from hf_transfer_plugin.select.features import split_features
+    from hf_transfer_plugin.select.features import layer_features
 
     _, _, name = plan.checkpoint.split(":", 2)
     network = Checkpoint(name, revision=plan.revision, trust_remote_code=plan.trust_remote_code)
     roles = ("train", "validation", "unlabelled", "test")
     prepared = prepare(network, data, roles)
-    found = {role: split_features(network, data, prepared, role).mean for role in roles}
+    found = {role: layer_features(network, data, prepared, role=role).mean for role in roles}
     own = {"source": StandardScaler().fit(found["train"])}
     own["target"] = StandardScaler().fit(found["unlabelled"])
     domains = {"train": "source", "validation": "source", "test": "target"}

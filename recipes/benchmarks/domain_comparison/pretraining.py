@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from filelock import FileLock
@@ -21,6 +22,7 @@ def pretrained_folder(place: Place, settings: Settings) -> Path:
     return Path(settings.work) / "pretrained" / place.group / place.target
 
 
+@cache
 def pretrain(place: Place, settings: Settings) -> None:
     """Let the network learn masked words of the target's texts of train, where it has not yet."""
     group = place.of

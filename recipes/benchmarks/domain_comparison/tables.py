@@ -41,11 +41,9 @@ class _Found:
         """Return the pairs at which something was chosen: the bar alone asks for no choice."""
         return list(dict.fromkeys(place for place, way in self.scores if way != BAR))
 
-    def of(self, place: Place, way: str, seeds: int) -> list[float] | None:
+    def of(self, place: Place, way: str, seeds: int) -> list[float]:
         """Return scores of the first seeds; the bar has the same with each."""
-        found = self.scores.get((place, way))
-        if found is None:
-            return None
+        found = self.scores[place, way]
         return list(found) * seeds if way == BAR else list(found[:seeds])
 
 
@@ -137,18 +135,18 @@ def _against(found: _Found, group: str, places: list[Place], other: str) -> Tabl
 def _paired(
     found: _Found, place: Place, way: str, other: str
 ) -> tuple[list[float], list[float]] | None:
-    seeds = _shared_seeds(found, place, way, other)
-    ours, theirs = found.of(place, way, seeds), found.of(place, other, seeds)
-    if seeds < _FEWEST_SEEDS or ours is None or theirs is None:
-        return None
-    return ours, theirs
+    pair = _shared(found, place, way, other)
+    return pair if pair is not None and len(pair[0]) >= _FEWEST_SEEDS else None
 
 
-def _shared_seeds(found: _Found, place: Place, way: str, other: str) -> int:
-    """Return how many seeds two ways have at a pair; the bar has any number of them."""
+def _shared(
+    found: _Found, place: Place, way: str, other: str
+) -> tuple[list[float], list[float]] | None:
+    """Return the scores of two ways at a pair, over the seeds that both have there."""
     if (place, way) not in found.scores or (place, other) not in found.scores:
-        return 0
-    return min(len(found.scores[place, name]) for name in (way, other) if name != BAR)
+        return None
+    seeds = min(len(found.scores[place, name]) for name in (way, other) if name != BAR)
+    return found.of(place, way, seeds), found.of(place, other, seeds)
 
 
 def _sure(pairs: list[tuple[str, tuple[list[float], list[float]] | None]]) -> set[str]:
@@ -189,14 +187,11 @@ def _means(
 
     None unless both have all pairs of the group.
     """
-    ours, theirs = [], []
-    for place in places:
-        seeds = _shared_seeds(found, place, way, other)
-        if not seeds:
-            return None
-        ours.append(fmean(found.of(place, way, seeds) or ()))
-        theirs.append(fmean(found.of(place, other, seeds) or ()))
-    return (ours, theirs) if len(places) == len(places[0].of.pairs) else None
+    pairs = [_shared(found, place, way, other) for place in places]
+    known = [pair for pair in pairs if pair is not None]
+    if len(known) < len(places[0].of.pairs):
+        return None
+    return [fmean(ours) for ours, _ in known], [fmean(theirs) for _, theirs in known]
 
 
 def _harm(found: _Found) -> Table:
