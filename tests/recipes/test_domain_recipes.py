@@ -90,6 +90,31 @@ def test_the_benchmark_trains_what_is_missing(
     assert "**blitzer_amazon: points against standardised" in page
 
 
+def test_labels_of_the_target_are_learned_once_for_all_its_sources(
+    modules: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from domain_comparison import places
+    from domain_comparison.arms import Trial
+    from domain_comparison.settings import Settings
+    from domain_comparison.training import train
+    from domain_comparison.ways import CEILING
+
+    text_checkpoint(tmp_path / "bert")
+    monkeypatch.setattr(places, "CHECKPOINTS", {"text": str(tmp_path / "bert")})
+    tiny = replace(
+        places.GROUPS["blitzer_amazon"], pairs=(("books", "dvd"), ("kitchen", "dvd")), batch=8
+    )
+    monkeypatch.setattr(places, "GROUPS", {"blitzer_amazon": tiny})
+    for start, domain in enumerate(("books", "dvd")):
+        write_text_folder(tmp_path / "blitzer_amazon" / domain, train=texts(20, start=100 * start))
+    settings = Settings(data=str(tmp_path), work=str(tmp_path), threads=1, device="processor")
+    first, second = (
+        train(Trial(place, CEILING, "importance", 1e-3, 1.0, 0), settings)
+        for place in places.places_of(["blitzer_amazon"], {"blitzer_amazon": 6})
+    )
+    assert second == first and 0 <= first["test"] <= 1  # of kitchen there is no folder
+
+
 def _lines(path: Path, scores: Mapping[str, Sequence[float]]) -> Any:
     from tuning.lines import Lines
 
@@ -158,8 +183,8 @@ def test_ways_are_held_against_each_other_on_the_seeds_of_both(
 ) -> None:
     from domain_comparison.tables import tables
 
-    scores = {"source only": [0.70, 0.90], "dann": [0.75]}
+    scores = {"source only": [0.70, 0.90], "AdaBN": [0.75]}
     made = {table.title: table for table in tables(_lines(tmp_path / "r.jsonl", scores))}
     by = "epoch chosen by importance"
     (goal,) = made[f"goals, over all pairs of a group, {by}"].rows
-    assert goal[1] == "dann" and goal[3] == "5.0"
+    assert goal[1] == "AdaBN" and goal[3] == "5.0"

@@ -209,12 +209,12 @@ def _harm(found: _Found) -> Table:
 
 
 def _goals(found: _Found, groups: list[str]) -> Table:
-    """Return each objective that has all pairs of a group, against the goal of that group."""
+    """Return each way to adapt that has all pairs of a group, against the goal of that group."""
     rows = []
     for group in groups:
         places = [place for place in found.places if place.group == group]
         what, goal = _GOALS[group]
-        for way in [each.name for each in ways().values() if each.objective]:
+        for way in [each.name for each in ways().values() if each.adapts]:
             means = _means(found, places, way, SOURCE_ONLY)
             if means is None:
                 continue

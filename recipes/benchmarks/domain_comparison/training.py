@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
-from functools import lru_cache
+from dataclasses import replace
+from functools import cache, lru_cache
 from typing import Any
 
 from domain_comparison.arms import Trial
+from domain_comparison.places import places_of
 from domain_comparison.pretraining import pretrain, pretrained_folder
 from domain_comparison.settings import Settings
 from domain_comparison.ways import CEILING, PRETRAINED, ways
@@ -69,6 +71,15 @@ def train(trial: Trial, settings: Settings) -> dict[str, Any]:
         "kept_step", "label_free" (criterion -> value at each evaluation), "test" accuracy on the
         target, "seconds" and "device".
     """
+    place = trial.place
+    if ways()[trial.way].labels == "target":  # no source enters: once for all pairs of a target
+        pairs = places_of([place.group], {place.group: place.steps})
+        place = next(each for each in pairs if each.target == place.target)
+    return _trained(replace(trial, place=place), settings)
+
+
+@cache
+def _trained(trial: Trial, settings: Settings) -> dict[str, Any]:
     way = ways()[trial.way]
     if way.name == PRETRAINED:
         pretrain(trial.place, settings)  # once a target, so its time is not that of a training

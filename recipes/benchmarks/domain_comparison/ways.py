@@ -47,6 +47,11 @@ class Way:
     adapts_norms: bool = False
     kinds: tuple[str, ...] = ("text", "images")
 
+    @property
+    def adapts(self) -> bool:
+        """Return whether a network reads the target's rows without their labels."""
+        return self.labels == "source" and self.network and self.name != SOURCE_ONLY
+
     def objective_config(self, strength: float, steps: int) -> dict[str, Any] | None:
         """Return the objective as a config has it; its weight grows over all steps of a run."""
         if not self.objective:
