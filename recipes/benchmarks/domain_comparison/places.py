@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import permutations
 
 from tuning.source import CHECKPOINTS, KINDS
@@ -28,6 +28,7 @@ class Group:
         rows: of train that are read in each domain; None for all.
         image_size: pixels of a side.
         max_length: tokens a text is cut to.
+        folder: of the domains; empty for one named like the group.
     """
 
     kind: str
@@ -40,6 +41,7 @@ class Group:
     rows: int | None = None
     image_size: int | None = None
     max_length: int = 64
+    folder: str = ""
 
     @property
     def task(self) -> Task:
@@ -53,6 +55,9 @@ class Group:
 
 
 _PHOTO = tuple(("photo", target) for target in ("art_painting", "cartoon", "sketch"))
+_PACS = Group(
+    "images", _PHOTO, classes=7, layers=1, steps=200, batch=32, rates=(1e-3,), image_size=128
+)
 _REVIEWS = tuple(permutations(("books", "dvd", "electronics", "kitchen"), 2))
 GROUPS: Mapping[str, Group] = {
     "digits": Group(
@@ -66,9 +71,8 @@ GROUPS: Mapping[str, Group] = {
         rows=2000,
         image_size=64,
     ),
-    "pacs": Group(
-        "images", _PHOTO, classes=7, layers=1, steps=200, batch=32, rates=(1e-3,), image_size=128
-    ),
+    "pacs": _PACS,
+    "pacs_224": replace(_PACS, image_size=224, folder="pacs"),  # what the network was trained on
     "blitzer_amazon": Group(
         "text", _REVIEWS, classes=2, layers=1, steps=80, batch=32, rates=(1e-3,), max_length=64
     ),
@@ -80,7 +84,7 @@ class Place:
     """A source and a target.
 
     Attributes:
-        group: a key of GROUPS, which is the folder of its domains.
+        group: a key of GROUPS.
         source, target: domains.
         steps: optimizer steps of every training.
     """
@@ -110,7 +114,7 @@ class Place:
             seed: of their draw.
         """
         return DataSpec(
-            path=f"{data}/{self.group}/{domain}",
+            path=f"{data}/{self.of.folder or self.group}/{domain}",
             train_examples=rows or self.of.rows,
             max_length=self.of.max_length,
             image_size=self.of.image_size,

@@ -34,5 +34,6 @@ class Settings:
 def _told(group: Group) -> dict[str, Any]:
     """Return the budget of a group as JSON has it."""
     found = asdict(group)
-    del found["pairs"], found["steps"], found["classes"]  # of the key, and of the data
+    for name in ("pairs", "steps", "classes", "folder"):  # of the key, and of the data
+        del found[name]
     return {**found, "rates": list(group.rates)}
