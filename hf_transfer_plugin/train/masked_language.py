@@ -33,6 +33,7 @@ from hf_transfer_plugin.train.masked_language_records import (
     MaskedLanguageResult,
     check_options,
 )
+from hf_transfer_plugin.train.masked_positions import predicting_masked_alone
 from hf_transfer_plugin.train.masked_rows import MaskedRows, masked_rows
 
 __all__ = ["masked_language_pretraining"]
@@ -124,7 +125,8 @@ def masked_language_pretraining(
     trainer = _trainer(model, rows, options, working)
     if fresh:
         trainer.add_callback(FreezingCallback(FreezingSchedule.lp_ft(HEAD_FIRST)))
-    with progress(f"masked words, {rows.texts:,} texts") as move:
+    headline = f"masked words, {rows.texts:,} texts"
+    with progress(headline) as move, predicting_masked_alone(model):
         trainer.add_callback(ProgressBarCallback(move, "loss"))
         trainer.train(resume_from_checkpoint=last_complete_checkpoint(working))
     curve = tuple(

@@ -155,6 +155,20 @@ def test_the_criterion_chooses_how_many_blocks_train(modules: None, tmp_path: Pa
     assert {seed: each["test"] for seed, each in arm.results(lines).items()} == {0: 0.5, 1: 0.6}
 
 
+def test_pacs_is_read_at_two_sizes(modules: None) -> None:
+    from domain_comparison.arms import Trial
+    from domain_comparison.places import places_of
+    from domain_comparison.settings import Settings
+    from domain_comparison.training import plan_of
+
+    settings = Settings(data="d", work="w", threads=1, device="processor")
+    read = {}
+    for place in places_of(["pacs", "pacs_224"], {}):
+        data = plan_of(Trial(place, "mcc", "information", 1e-3, 1.0, 0), settings).data
+        read.setdefault(data.path, []).append(data.image_size)
+    assert read == {f"d/pacs/{name}": [128, 224] for name in ("art_painting", "cartoon", "sketch")}
+
+
 def test_harm_and_the_bar_are_named(modules: None, tmp_path: Path) -> None:
     from domain_comparison.tables import tables
 
