@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from transformers import PreTrainedModel
 
 __all__ = ["predicting_masked_alone"]
 
@@ -15,19 +16,19 @@ _IGNORED = -100
 
 
 @contextmanager
-def predicting_masked_alone(model: nn.Module) -> Iterator[None]:
+def predicting_masked_alone(model: PreTrainedModel) -> Iterator[None]:
     """Let the head of a model for masked words read the positions that have a label, no others.
 
     A vocabulary is much wider than an encoder, so predicting every position costs as much as
     encoding it, and its logits are the most memory. Of a batch with labels the model then returns
     logits [1, labelled positions, words] and the loss that it had over all: heads for masked words
-    read each position by itself. Without labels nothing changes.
+    read each position by itself. Without labels nothing changes, nor for a model with a decoder.
 
     Args:
         model: of `AutoModelForMaskedLM`, called with `labels=` [rows, tokens], -100 where nothing
             is predicted.
     """
-    encoder = getattr(model, "base_model", model)
+    encoder = model.base_model
     labelled: list[torch.Tensor] = []
 
     def before(_: nn.Module, args: Any, kwargs: dict[str, Any]) -> Any:
@@ -41,7 +42,7 @@ def predicting_masked_alone(model: nn.Module) -> Iterator[None]:
         if labelled:
             outputs["last_hidden_state"] = outputs["last_hidden_state"][labelled.pop()][None]
 
-    if encoder is model:  # nothing lies between encoder and head where one could choose
+    if encoder is model or model.config.is_encoder_decoder:  # no place to choose; all is predicted
         yield
         return
     hooks = [

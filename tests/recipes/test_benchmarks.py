@@ -40,3 +40,9 @@ def test_layouts_of_images_take_turns(run_script: Callable[..., str]) -> None:
     rows = [line.split(" | ") for line in table.splitlines() if "tf_efficientnet_lite0" in line]
     assert [row[1] for row in rows] == ["predict", "train all weights"]
     assert all(float(row[-1].strip(" |")) < 1e-4 for row in rows), "both layouts answer the same"
+
+
+def test_masked_words_are_predicted_alone_and_among_all(run_script: Callable[..., str]) -> None:
+    table = run_script("masked_words.py", "--lengths", "8", "--batch", "2", "--repeats", "1")
+    (row,) = [line.split(" | ") for line in table.splitlines() if line.startswith("| 8 ")]
+    assert float(row[-1].strip(" |")) < 1e-4, "the loss is the same"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import AutoModelForMaskedLM
+from transformers import AutoModelForMaskedLM, BartConfig
 
 from hf_transfer_plugin.train.masked_positions import predicting_masked_alone
 from tests.train.masked_checkpoints import encoder
@@ -51,3 +51,14 @@ def test_loss_and_gradients_are_those_of_all_positions(
     for name, value in gradients.items():
         torch.testing.assert_close(same[name], value, msg=lambda text, name=name: f"{name}: {text}")
     assert model(input_ids=read, labels=labels).logits.shape == (4, 7, words)
+
+
+def test_a_model_with_a_decoder_predicts_all() -> None:
+    sizes = {
+        f"{part}_{what}": 1 for part in ("encoder", "decoder") for what in ("layers", "ffn_dim")
+    }
+    heads = {"encoder_attention_heads": 2, "decoder_attention_heads": 2}
+    model = AutoModelForMaskedLM.from_config(BartConfig(vocab_size=40, d_model=8, **sizes, **heads))
+    with predicting_masked_alone(model):
+        outputs = model(input_ids=torch.tensor([[5, 6]]), labels=torch.tensor([[-100, 7]]))
+    assert outputs.logits.shape == (1, 2, 40) and outputs.loss.isfinite()
