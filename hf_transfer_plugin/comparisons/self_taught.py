@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hf_transfer_plugin.config import RunConfig
-from hf_transfer_plugin.data import load_data
+from hf_transfer_plugin.config_domains import check_domains
+from hf_transfer_plugin.data import load_data, plan_data
+from hf_transfer_plugin.data.unlabelled_loading import load_unlabelled
 from hf_transfer_plugin.decide.verdict import judge
 from hf_transfer_plugin.errors import ConfigError
 from hf_transfer_plugin.records import Ranking, RunResult, Verdict
@@ -41,15 +43,17 @@ def self_taught(config: RunConfig, **options: Any) -> SelfTaughtComparison:
     """Pretrain the config's checkpoint on all texts of train, then fine-tune with and without.
 
     The pretraining reads every text of the train split and no label; `data.train_examples` limits
-    the labelled rows of fine-tuning alone. Validation and test texts are not read by it. Files go
-    into the run folder: `pretrained/`, `results/`; a run that was stopped goes on from them.
+    the labelled rows of fine-tuning alone. Validation and test texts are not read by it. With
+    `labels: source` the texts are the target's, and those who fine-tune learn labels of
+    `source_data` alone. Files go into the run folder: `pretrained/`, `results/`; a run that was
+    stopped goes on from them.
 
     Args:
         config: task, data, checkpoint and how to fine-tune.
         options: of `masked_language_pretraining`, such as epochs=3.
 
     Raises:
-        ConfigError: for images, or a config without checkpoint.
+        ConfigError: for images, a config without checkpoint, or domains that do not fit together.
         DataError, CheckpointError, RecordError: as `masked_language_pretraining` and `run`.
     """
     # Imports transformers, which a script that has just begun should not wait for.
@@ -67,7 +71,9 @@ def self_taught(config: RunConfig, **options: Any) -> SelfTaughtComparison:
             expected="the checkpoint to pretrain further",
             action="add checkpoint, such as sample:minilm",
         )
-    unlabelled = load_data(replace(config.data, train_examples=None), config.task)
+    check_domains(config)
+    read = load_data if config.labels == "target" else load_unlabelled
+    unlabelled = read(replace(config.data, train_examples=None), config.task)
     train = unlabelled.splits["train"]
     texts = [text for name in unlabelled.inputs for text in train[name]]
     folder = Path(config.run_folder)
@@ -81,7 +87,7 @@ def self_taught(config: RunConfig, **options: Any) -> SelfTaughtComparison:
         **options,
     )
     plan = config.plan(Ranking(config.task, config.data.path, "", 0, ()))
-    data = load_data(config.data, config.task)
+    data = plan_data(plan)
     results = []
     for changed in (
         replace(plan, name="self-taught", checkpoint=str(pretrained.absolute()), revision=None),

@@ -190,3 +190,17 @@ def test_further_pretraining(
     images = load_config("config.yaml", ["task=image-classification", "checkpoint=./resnet"])
     with pytest.raises(TransferError, match="image-classification"):
         self_taught(images)
+
+
+def test_target_texts_without_labels_come_before_labels_of_the_source(workplace: Path) -> None:
+    encoder(workplace / "bert", words=("film", *CLASSES))
+    write_text_folder(workplace / "source", train=texts(20, start=100))
+    one = {**texts(20), "label": [CLASSES[0]] * 40}  # as labels they would be refused
+    write_text_folder(workplace / "target", train=one)
+    keys = {"data": "target", "source_data": "source", "labels": "source", "controls": ["majority"]}
+    write_config(workplace / "config.yaml", **keys)
+    found = self_taught(load_config("config.yaml"), epochs=1, max_length=16)
+    assert found.pretraining.texts + found.pretraining.validation_texts == 40
+    plan = found.transfer.plan
+    assert plan.labels == "source" and plan.source and Path(plan.source.path).name == "source"
+    assert found.transfer.seeds[0].kept_step and len(found.control.scores()) == 2
