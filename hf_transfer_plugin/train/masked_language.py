@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -126,7 +127,9 @@ def masked_language_pretraining(
     if fresh:
         trainer.add_callback(FreezingCallback(FreezingSchedule.lp_ft(HEAD_FIRST)))
     headline = f"masked words, {rows.texts:,} texts"
-    with progress(headline) as move, predicting_masked_alone(model):
+    # Copies of the model in one process (DataParallel) have logits of one shape.
+    alone = nullcontext() if trainer.args.n_gpu > 1 else predicting_masked_alone(model)
+    with progress(headline) as move, alone:
         trainer.add_callback(ProgressBarCallback(move, "loss"))
         trainer.train(resume_from_checkpoint=last_complete_checkpoint(working))
     curve = tuple(
