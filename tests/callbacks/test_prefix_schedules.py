@@ -171,7 +171,7 @@ def test_a_schedule(kind: str, name: str, tmp_path: Path) -> None:
     far = distance(plain, cached)
     if far > 1e-5:
         other = done(made(kind, tmp_path, case, last=True), None)
-        assert kind != "bert" and far <= 3 * distance(plain, other)
+        assert kind != "bert" and far <= 4 * distance(plain, other)
     used = assert_follows(cached, kind)
     # Which layers come to rest, and when, is a matter of rounding; the rest is as planned.
     assert used >= 1 if name == "auto_freeze" else used == USED.get(name, 1)
