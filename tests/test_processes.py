@@ -105,7 +105,8 @@ def _launch(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 def test_two_processes_keep_the_same_best_model(tmp_path: Path) -> None:
     """Each process has to find the best checkpoint, which only the first one has written."""
     # A small batch, so that both processes predict; the largest loss is not that of the last epoch.
-    training = BEST_AT_THE_END | {"per_device_eval_batch_size": 4, "greater_is_better": True}
+    changed = {"per_device_eval_batch_size": 4, "greater_is_better": True, "learning_rate": 1e-3}
+    training = BEST_AT_THE_END | changed
     plan = text_setting(tmp_path).plan(training=training, seeds=(1,))
     file = plan.save(tmp_path / "plan.json")
     script = str(ROOT / "tests" / "train" / "process_run.py")
