@@ -118,7 +118,8 @@ def test_two_processes_keep_the_same_best_model(tmp_path: Path) -> None:
     first, second = one.seeds[0], two.seeds[0]
     best = max(second.curve, key=lambda point: point.validation_loss)
     assert best.step < second.curve[-1].step  # or nothing would be told from the last
-    assert best.validation == second.validation["accuracy"]
+    assert best.validation == second.validation["accuracy"] != second.curve[-1].validation
+    assert first.predictions == second.predictions
     assert first.confidences == pytest.approx(second.confidences, abs=0.05)
     assert first.curve[0].train_loss == pytest.approx(second.curve[0].train_loss, abs=1e-3)
     assert len(list(tmp_path.glob("heard-2-*"))) == 2

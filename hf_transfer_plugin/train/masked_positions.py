@@ -10,9 +10,9 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-__all__ = ["predicting_masked_alone"]
+from hf_transfer_plugin.train.masked_rows import IGNORED
 
-_IGNORED = -100
+__all__ = ["predicting_masked_alone"]
 
 
 @contextmanager
@@ -35,7 +35,7 @@ def predicting_masked_alone(model: PreTrainedModel) -> Iterator[None]:
         labelled.clear()
         if kwargs.get("labels") is None:
             return None
-        labelled.append(kwargs["labels"] != _IGNORED)
+        labelled.append(kwargs["labels"] != IGNORED)
         return args, kwargs | {"labels": kwargs["labels"][labelled[0]][None]}
 
     def encoded(_: nn.Module, args: Any, outputs: Any) -> None:
