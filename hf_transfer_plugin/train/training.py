@@ -45,6 +45,7 @@ from hf_transfer_plugin.train.averaging import (
     soup_members,
 )
 from hf_transfer_plugin.train.drift import measure_drift
+from hf_transfer_plugin.train.first_token import first_token_alone
 from hf_transfer_plugin.train.label_free_choice import KeepChosen
 from hf_transfer_plugin.train.metering import Meter, MeterCallback
 from hf_transfer_plugin.train.reached import (
@@ -212,6 +213,8 @@ def _fit(
     with _scratch() as scratch:
         of_rows = seed if order is None else order
         args = training_arguments(plan, of_rows, learning_rate, scratch)
+        undo = ExitStack()
+        undo.enter_context(first_token_alone(plan, model, prepared, args))
         rows, of_epochs = training_rows(plan, prepared, of_rows)
         watch = watching(plan, args, against or Against())
         trainer = Trainer(
@@ -238,7 +241,6 @@ def _fit(
         )
         trainer.remove_callback(PrinterCallback)
         place_logs(trainer, setting.logs, training_name(plan, seed, learning_rate, order))
-        undo = ExitStack()
         if plan.prefix_cache:
             undo.callback(prefix_cache(trainer).remove)
         with progress(_headline(plan, seed, learning_rate), plan.name) as move:

@@ -14,12 +14,12 @@ but the order of additions within a convolution differs.
 from __future__ import annotations
 
 import argparse
-import statistics
-import time
+from functools import partial
 
 import timm
 import torch
 from measured.table import Table
+from measured.turns import median_seconds
 from torch import nn
 
 LAYOUTS = {"channels first": torch.contiguous_format, "channels last": torch.channels_last}
@@ -53,14 +53,8 @@ def _rows(name: str, batch: int, size: int, repeats: int) -> list[tuple[str, ...
     difference = f"{float((answers[0] - answers[1]).abs().max()):.0e}"
     found: list[tuple[str, ...]] = []
     for what, work in (("predict", _predict), ("train all weights", _train)):
-        seconds: dict[str, list[float]] = {key: [] for key in inputs}
-        for repeat in range(repeats + 1):
-            for key, each in inputs.items():
-                start = time.perf_counter()
-                work(model, each)
-                if repeat:  # the first warms up
-                    seconds[key].append(time.perf_counter() - start)
-        first, last = (batch / statistics.median(each) for each in seconds.values())
+        seconds = median_seconds({k: partial(work, model, v) for k, v in inputs.items()}, repeats)
+        first, last = (batch / each for each in seconds.values())
         speeds = (f"{first:.1f}", f"{last:.1f}", f"{last / first:.2f}")
         found.append((name, what, *speeds, difference))
     return found

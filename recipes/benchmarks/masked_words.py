@@ -13,13 +13,13 @@ which 15 % are masked, in one process; times are medians of a forward and a back
 from __future__ import annotations
 
 import argparse
-import statistics
-import time
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import torch
 from measured.table import Table
+from measured.turns import median_seconds
 
 from hf_transfer_plugin.checkpoints import Checkpoint
 from hf_transfer_plugin.train.masked_positions import predicting_masked_alone
@@ -49,20 +49,18 @@ def _row(model: Any, batch: int, length: int, repeats: int) -> tuple[str, ...]:
     read = torch.randint(1000, model.config.vocab_size, (batch, length), generator=draw)
     masked = torch.rand(read.shape, generator=draw) < _SHARE
     given = {"input_ids": read, "labels": read.where(masked, -100)}
-    seconds: dict[bool, list[float]] = {False: [], True: []}
     losses = {}
     model.eval()  # dropout draws by shape
-    for repeat in range(repeats + 1):
-        for alone, times in seconds.items():
-            start = time.perf_counter()
-            with predicting_masked_alone(model) if alone else nullcontext():
-                loss = model(**given).loss
-            loss.backward()
-            if repeat:  # the first warms up
-                times.append(time.perf_counter() - start)
-            model.zero_grad()
-            losses[alone] = float(loss)
-    whole, alone_median = (statistics.median(times) for times in seconds.values())
+
+    def step(alone: bool) -> None:
+        with predicting_masked_alone(model) if alone else nullcontext():
+            loss = model(**given).loss
+        loss.backward()
+        model.zero_grad()
+        losses[alone] = float(loss)
+
+    ways = {"all": partial(step, False), "alone": partial(step, True)}
+    whole, alone_median = median_seconds(ways, repeats).values()
     difference = f"{abs(losses[True] - losses[False]):.0e}"
     speeds = (f"{whole:.2f}", f"{alone_median:.2f}", f"{whole / alone_median:.2f}")
     return str(length), *speeds, difference

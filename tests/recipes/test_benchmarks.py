@@ -46,3 +46,10 @@ def test_masked_words_are_predicted_alone_and_among_all(run_script: Callable[...
     table = run_script("masked_words.py", "--lengths", "8", "--batch", "2", "--repeats", "1")
     (row,) = [line.split(" | ") for line in table.splitlines() if line.startswith("| 8 ")]
     assert float(row[-1].strip(" |")) < 1e-4, "the loss is the same"
+
+
+def test_the_first_token_alone_and_all_take_turns(run_script: Callable[..., str]) -> None:
+    table = run_script("first_token.py", "--lengths", "8", "--batch", "2", "--repeats", "1")
+    rows = [line.split(" | ") for line in table.splitlines() if line.startswith("| 8 ")]
+    assert [row[1] for row in rows] == ["last block", "all blocks"]
+    assert all(float(row[-1].strip(" |")) < 1e-4 for row in rows), "the loss is the same"

@@ -1,0 +1,82 @@
+"""Measure how much faster a last block is that computes the first token alone.
+
+All of it, some minutes on one core:
+    python recipes/benchmarks/first_token.py
+
+A first look:
+    python recipes/benchmarks/first_token.py --lengths 32 --repeats 1
+
+Plans train so where the head reads the first token. "last block" is a step when the blocks below
+are frozen and the prefix cache hands on what they gave; "all blocks" trains the whole network.
+Both take turns on the same rows of drawn tokens in one process; times are medians of a forward
+and a backward pass, with dropout.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from copy import deepcopy
+from functools import partial
+from typing import Any
+
+import torch
+from measured.table import Table
+from measured.turns import median_seconds
+
+from hf_transfer_plugin.checkpoints import Checkpoint
+from hf_transfer_plugin.train.first_token import computing_first_token_alone
+
+
+def main() -> None:
+    """Measure, and print the table."""
+    parser = argparse.ArgumentParser(description="All tokens, and the first alone")
+    parser.add_argument("--checkpoint", default="sample:minilm", help="built like BERT")
+    parser.add_argument("--lengths", nargs="+", type=int, default=[64, 128], help="tokens of a row")
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    model = Checkpoint(options.checkpoint).classifier("text-classification", ("no", "yes"))
+    rows: list[tuple[str, ...]] = []
+    for length in options.lengths:
+        rows += _rows(model, options.batch, length, options.repeats)
+    title = f"Seconds a step, batches of {options.batch}, {options.threads} thread"
+    headers = ("tokens", "trains", "all tokens", "first alone", "ratio", "difference of the loss")
+    print(Table(title, headers, tuple(rows)).markdown())
+
+
+def _rows(model: Any, batch: int, length: int, repeats: int) -> list[tuple[str, ...]]:
+    draw = torch.Generator().manual_seed(0)
+    read = torch.randint(1000, model.config.vocab_size, (batch, length), generator=draw)
+    given = {
+        "input_ids": read,
+        "attention_mask": torch.ones_like(read),
+        "labels": torch.arange(batch) % 2,
+    }
+    states = torch.randn(batch, length, model.config.hidden_size, generator=draw)
+    works: dict[str, Callable[[Any], torch.Tensor]] = {
+        "last block": lambda of: of.base_model.encoder.layer[-1](states)[:, 0].square().mean(),
+        "all blocks": lambda of: of(**given).loss,
+    }
+    narrow, found = deepcopy(model), []
+    with computing_first_token_alone(narrow, lambda: given):
+        for name, work in works.items():
+            model.eval(), narrow.eval()  # dropout draws by shape
+            difference = f"{float((work(model) - work(narrow)).abs()):.0e}"
+            model.train(), narrow.train()
+            ways = {"all": partial(_step, work, model), "first": partial(_step, work, narrow)}
+            whole, alone = median_seconds(ways, repeats).values()
+            speeds = (f"{whole:.3f}", f"{alone:.3f}", f"{whole / alone:.2f}")
+            found.append((str(length), name, *speeds, difference))
+    return found
+
+
+def _step(work: Callable[[Any], torch.Tensor], model: Any) -> None:
+    work(model).backward()
+    model.zero_grad()
+
+
+if __name__ == "__main__":
+    main()

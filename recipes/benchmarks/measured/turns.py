@@ -1,0 +1,27 @@
+"""Two ways to do the same, timed in turns: what slows the machine for a while slows both."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+__all__ = ["median_seconds"]
+
+
+def median_seconds(works: Mapping[str, Callable[[], Any]], repeats: int) -> dict[str, float]:
+    """Return the median seconds of each work.
+
+    Args:
+        works: name -> what is timed; each is done once before, to warm up.
+        repeats: how often each is timed.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in works}
+    for repeat in range(repeats + 1):
+        for name, work in works.items():
+            start = time.perf_counter()
+            work()
+            if repeat:
+                seconds[name].append(time.perf_counter() - start)
+    return {name: statistics.median(each) for name, each in seconds.items()}
