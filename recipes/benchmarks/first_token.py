@@ -60,7 +60,8 @@ def _rows(model: Any, batch: int, length: int, repeats: int) -> list[tuple[str, 
         "last block": lambda of: of.base_model.encoder.layer[-1](states)[:, 0].square().mean(),
         "all blocks": lambda of: of(**given).loss,
     }
-    narrow, found = deepcopy(model), []
+    narrow = deepcopy(model)
+    found: list[tuple[str, ...]] = []
     with computing_first_token_alone(narrow, lambda: given):
         for name, work in works.items():
             model.eval(), narrow.eval()  # dropout draws by shape
