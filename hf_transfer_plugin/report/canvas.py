@@ -125,11 +125,17 @@ def legend(figure: Figure, handles: list[object], columns: int) -> None:
 
 
 def png(figure: Figure) -> bytes:
-    """Return the figure as PNG; the same figure gives the same bytes."""
+    """Return the figure as PNG of 256 colours; the same figure gives the same bytes."""
     from matplotlib.text import Text
+    from PIL import Image
 
     for text in figure.findobj(Text):
         _plain(text)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()
+    drawn, small = Image.open(buffer).convert("RGB"), io.BytesIO()
+    # Without dithering, which would sow dots into plain areas and cost more than it saves.
+    drawn.quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(
+        small, format="png", optimize=True
+    )
+    return small.getvalue()

@@ -43,6 +43,7 @@ class Fitted:
         moving: the moving average, where one was kept.
         close: takes the prefix cache off, which serves no other weights than those of training;
             it may be called twice.
+        restore: lets the last block compute all tokens again, where it computed the first alone.
     """
 
     model: PreTrainedModel
@@ -55,6 +56,7 @@ class Fitted:
     start: dict[str, torch.Tensor]
     moving: dict[str, torch.Tensor]
     close: Callable[[], None]
+    restore: Callable[[], None]
 
     def weights(self) -> dict[str, torch.Tensor]:
         """Return copies of what trained, and of the buffers."""

@@ -70,7 +70,8 @@ def computing_first_token_alone(
     arithmetic, forward and backward. Loss and gradients are those of the whole block (dropout
     draws for one token, so other numbers). It is tried on a batch first; where answers differ, as
     with a mean over tokens, or the block is of a kind not known here, nothing changes. Nor does
-    it while no weight of the block trains, when its outputs may be stored for all tokens.
+    it where the block's outputs may be stored for all tokens: while none of its weights trains,
+    and in inference mode, in which the prefix cache is filled.
 
     Args:
         model: with a head for classes.
@@ -109,6 +110,8 @@ def _narrowed(block: nn.Module, parts: _Parts, always: bool = False) -> Iterator
     tokens: list[int] = []
 
     def active() -> bool:
+        if torch.is_inference_mode_enabled():
+            return False
         return always or any(parameter.requires_grad for parameter in block.parameters())
 
     def before_query(_: nn.Module, args: Any) -> Any:

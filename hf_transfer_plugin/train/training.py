@@ -142,6 +142,7 @@ def train_once(
     )
     result = replace(result, cost=setting.meter.cost())
     fitted.close()
+    fitted.restore()
 
     def save(folder: Path, weights: dict[str, torch.Tensor] | None = None) -> None:
         model.to(memory_format=torch.contiguous_format)
@@ -213,8 +214,8 @@ def _fit(
     with _scratch() as scratch:
         of_rows = seed if order is None else order
         args = training_arguments(plan, of_rows, learning_rate, scratch)
-        undo = ExitStack()
-        undo.enter_context(first_token_alone(plan, model, prepared, args))
+        narrowed, undo = ExitStack(), ExitStack()
+        narrowed.enter_context(first_token_alone(plan, model, prepared, args))
         rows, of_epochs = training_rows(plan, prepared, of_rows)
         watch = watching(plan, args, against or Against())
         trainer = Trainer(
@@ -263,6 +264,7 @@ def _fit(
         start=last_phase.weights if last_phase else {},
         moving=moving.weights if moving else {},
         close=undo.close,
+        restore=narrowed.close,
     )
 
 

@@ -31,7 +31,7 @@ def prepared_line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             batch_size=8,
             # A rate of nothing: the transfer stays at chance, as the majority does.
             schedule={"phases": [{"train": ["head"], "rate": 1e-6}]},
-            training={"num_train_epochs": 4, "learning_rate": 9e-2},
+            training={"num_train_epochs": 6, "learning_rate": 3e-2},
             controls=["majority"],
             margin=0.0,
             seeds=3,

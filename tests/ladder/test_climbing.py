@@ -57,7 +57,7 @@ def test_it_stops_at_the_first_rung_that_validation_accepts(open_line: Opening) 
     line.report()
     report = Report.load(line.folder / "report.json")
     assert report.rescue == found
-    assert "LP-FT (rate 0.09)" in (line.folder / "report.html").read_text()
+    assert "LP-FT (rate 0.03)" in (line.folder / "report.html").read_text()
     assert "## Rescue" in (line.folder / "README.md").read_text()
 
 

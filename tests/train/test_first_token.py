@@ -97,8 +97,10 @@ def test_answers_and_gradients_are_those_of_all_tokens(
         torch.testing.assert_close(same[name], value, msg=lambda text, name=name: f"{name}: {text}")
 
 
-def test_a_frozen_block_hands_on_all_tokens() -> None:
+def test_a_block_whose_outputs_may_be_stored_hands_on_all_tokens() -> None:
     model, batch = _made("bert")
+    with computing_first_token_alone(model, lambda: batch), torch.inference_mode():
+        assert model(**batch, output_hidden_states=True).hidden_states[-1].shape[1] == _TOKENS
     model.bert.encoder.layer[1].requires_grad_(False)
     with computing_first_token_alone(model, lambda: batch):
         assert _learn(model, "bert", batch)[2] == [_TOKENS]
