@@ -15,8 +15,8 @@ from transformers import AttentionInterface, PreTrainedModel, TrainingArguments
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from hf_transfer_plugin.callbacks.hook_functions import as_function
+from hf_transfer_plugin.callbacks.objective_reading import PassReader
 from hf_transfer_plugin.data import Prepared
-from hf_transfer_plugin.layers import layer_groups
 from hf_transfer_plugin.records import Plan
 
 __all__ = ["computing_first_token_alone", "first_token_alone"]
@@ -76,7 +76,7 @@ def computing_first_token_alone(
     Args:
         model: with a head for classes.
         batch: gives some rows to try it on, called for a block of a known kind alone.
-        features: what the head is given must be the same, too: something else reads it.
+        features: those of each row must be the same, too: an objective reads them.
     """
     known = model._supports_attention_backend and model.config._attn_implementation in _TRIED
     found = _last_block(model) if known else None
@@ -88,21 +88,14 @@ def computing_first_token_alone(
 
 
 def _last_block(model: nn.Module) -> tuple[nn.Module, _Parts] | None:
+    modules = dict(model.named_modules())
     blocks = [
         (module, parts)
-        for module in model.modules()
+        for name, module in modules.items()
         for parts in _KNOWN
-        if all(_has(module, path) for path in (parts.query, *parts.after))
+        if all(f"{name}.{path}" in modules for path in (parts.query, *parts.after))
     ]
     return blocks[-1] if blocks else None
-
-
-def _has(module: nn.Module, path: str) -> bool:
-    for name in path.split("."):
-        if name not in module._modules:
-            return False
-        module = module.get_submodule(name)
-    return True
 
 
 @contextmanager
@@ -174,28 +167,20 @@ def _agrees(
     batch: Mapping[str, torch.Tensor],
     features: bool,
 ) -> bool:
-    """Tell whether the answers to a batch, and what the head is given, are the same narrowed."""
-    given: list[torch.Tensor] = []
-    head = layer_groups(model).head
-    hooks = []
-    if features and head is not None and head.module_names:
-        module = model.get_submodule(head.module_names[0])
-        hooks.append(
-            module.register_forward_pre_hook(as_function(lambda _, args: given.append(args[0])))
-        )
+    """Tell whether the answers to a batch, and the features of its rows, are the same narrowed."""
+    reader = PassReader(model, frozenset({"features"} if features else ()))
     inputs = {name: value for name, value in batch.items() if name != "labels"}
     was_training = model.training
     model.eval()
     try:
-        whole = model(**inputs).logits
+        whole, all_read = model(**inputs).logits, reader.read(inputs).features
         with _narrowed(block, parts, always=True):
-            narrow = model(**inputs).logits
+            narrow, first_read = model(**inputs).logits, reader.read(inputs).features
     finally:
         model.train(was_training)
-        for hook in hooks:
-            hook.remove()
-    pairs = [(whole, narrow), *zip(given[::2], given[1::2], strict=True)]
-    return all(_same(*pair) for pair in pairs)
+        reader.remove()
+    same = _same(whole, narrow)
+    return same and (all_read is None or first_read is None or _same(all_read, first_read))
 
 
 def _same(whole: torch.Tensor, narrow: torch.Tensor) -> bool:

@@ -14,13 +14,13 @@ and a backward pass, with dropout.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 from copy import deepcopy
 from functools import partial
 from typing import Any
 
 import torch
+from measured.step_options import step_options
 from measured.table import Table
 from measured.turns import median_seconds
 
@@ -30,14 +30,7 @@ from hf_transfer_plugin.train.first_token import computing_first_token_alone
 
 def main() -> None:
     """Measure, and print the table."""
-    parser = argparse.ArgumentParser(description="All tokens, and the first alone")
-    parser.add_argument("--checkpoint", default="sample:minilm", help="built like BERT")
-    parser.add_argument("--lengths", nargs="+", type=int, default=[64, 128], help="tokens of a row")
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=1)
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
+    options = step_options("All tokens, and the first alone")
     model = Checkpoint(options.checkpoint).classifier("text-classification", ("no", "yes"))
     rows: list[tuple[str, ...]] = []
     for length in options.lengths:

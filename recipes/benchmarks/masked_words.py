@@ -12,12 +12,12 @@ which 15 % are masked, in one process; times are medians of a forward and a back
 
 from __future__ import annotations
 
-import argparse
 from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
 import torch
+from measured.step_options import step_options
 from measured.table import Table
 from measured.turns import median_seconds
 
@@ -29,14 +29,7 @@ _SHARE = 0.15
 
 def main() -> None:
     """Measure, and print the table."""
-    parser = argparse.ArgumentParser(description="All words predicted, and the masked alone")
-    parser.add_argument("--checkpoint", default="sample:minilm")
-    parser.add_argument("--lengths", nargs="+", type=int, default=[64, 128], help="tokens of a row")
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=1)
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
+    options = step_options("All words predicted, and the masked alone")
     model, _ = Checkpoint(options.checkpoint).masked_language_model()
     rows = [_row(model, options.batch, length, options.repeats) for length in options.lengths]
     title = f"Seconds a step, batches of {options.batch}, {options.threads} thread"
