@@ -10,7 +10,9 @@ No row of the data and no absolute path is in them, and of the confidences those
 reads: of the kept seed. A folder of model_cards/ itself is drawn anew
 from its report.json, which is what a change of the card's words asks for:
 
-    python recipes/model_cards.py model_cards/*
+    python recipes/model_cards.py model_cards/*/
+
+README.md beside the cards is a table of them all, made from their records each time.
 """
 
 from __future__ import annotations
@@ -20,8 +22,19 @@ from dataclasses import replace
 from pathlib import Path
 
 from hf_transfer_plugin import Report, public_report, report_files, session
+from hf_transfer_plugin.report.markdown import escape
+from hf_transfer_plugin.report.rows import mean_words
+from hf_transfer_plugin.report.words import has_interval, points
 
 CARDS = Path(__file__).parents[1] / "model_cards"
+_INDEX_HEAD = """# Cards of the recipes
+
+Each folder is the card of a real run on two CPU cores, with the record it is drawn from (`report.json`) and, at
+its end, the command that makes it again. Test metric, mean ± sd (seeds); the difference is that to the control
+that decides, in points, with its interval. This table is written by `python recipes/model_cards.py`.
+
+| Card | Transfer | Control | Difference | Interval | Verdict |
+|:---|:---|:---|---:|---:|:---|"""
 
 
 def write_card(run_folder: Path, cards: Path) -> Path:
@@ -61,6 +74,34 @@ def _committed(report: Report) -> Report:
     return replace(report, results=results)
 
 
+def write_index(cards: Path) -> Path:
+    """Write README.md of a folder of cards: a row for each, from its report.json.
+
+    Returns:
+        The file that was written.
+    """
+    folders = sorted(path.parent for path in cards.glob(f"*/{Report.file_name}"))
+    index = cards / "README.md"
+    rows = "\n".join(map(_index_row, folders))
+    index.write_text(f"{_INDEX_HEAD}\n{rows}\n", encoding="utf-8")
+    return index
+
+
+def _index_row(folder: Path) -> str:
+    report = Report.load(folder / Report.file_name)
+    verdict = report.verdict
+    control = next(one for one in report.controls if one.plan.name == verdict.baseline)
+    figures = (
+        f"{mean_words(report.transfer, verdict.confidence)} ({verdict.seeds})",
+        f"{verdict.baseline} {mean_words(control, verdict.confidence)}",
+        points(verdict.difference),
+        f"{points(verdict.lower)} to {points(verdict.upper)}" if has_interval(verdict) else "–",
+        verdict.outcome,
+    )
+    cells = (f"[{escape(report.title)}]({folder.name}/README.md)", *map(escape, figures))
+    return f"| {' | '.join(cells)} |"
+
+
 def main() -> None:
     """Write a card for each folder that is named."""
     parser = argparse.ArgumentParser(description="Model cards of finished runs")
@@ -69,6 +110,7 @@ def main() -> None:
     arguments = parser.parse_args()
     for run_folder in arguments.run_folder:
         print(write_card(run_folder, arguments.into), flush=True)
+    print(write_index(arguments.into), flush=True)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ def test_cards_are_drawn_from_their_records(tmp_path: Path) -> None:
         assert made == {path.relative_to(card) for path in _files(card)}
         for name in ("README.md", "report.json"):
             assert (card / name).read_bytes() == (tmp_path / card.name / name).read_bytes(), card
+    assert (CARDS[0].parent / "README.md").read_bytes() == (tmp_path / "README.md").read_bytes()
 
 
 @pytest.mark.parametrize("card", CARDS, ids=lambda path: path.name)
