@@ -29,9 +29,10 @@ from hf_transfer_plugin.report.words import has_interval, points
 CARDS = Path(__file__).parents[1] / "model_cards"
 _INDEX_HEAD = """# Cards of the recipes
 
-Each folder is the card of a real run on two CPU cores, with the record it is drawn from (`report.json`) and, at
-its end, the command that makes it again. Test metric, mean ± sd (seeds); the difference is that to the control
-that decides, in points, with its interval. This table is written by `python recipes/model_cards.py`.
+Each folder is the card of a real run on two CPU cores, with the record it is drawn from
+(`report.json`) and, at its end, the command that makes it again. Test metric, mean ± sd (seeds);
+the difference is that to the control that decides, in points, with its interval. This table is
+written by `python recipes/model_cards.py`.
 
 | Card | Transfer | Control | Difference | Interval | Verdict |
 |:---|:---|:---|---:|---:|:---|"""

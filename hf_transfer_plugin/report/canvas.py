@@ -84,11 +84,9 @@ def new_figure(
     height: float, rows: int = 1, columns: int = 1, **grid: object
 ) -> tuple[Figure, list[Axes]]:
     """Return a white figure 1200 pixels wide, and its axes from top left to bottom right."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure((_WIDTH_INCHES, height), _DPI, facecolor="white", layout="constrained")
-    FigureCanvasAgg(figure)
     axes = [
         one
         for row in figure.subplots(rows, columns, squeeze=False, gridspec_kw=grid)
@@ -126,14 +124,17 @@ def legend(figure: Figure, handles: list[object], columns: int) -> None:
 
 def png(figure: Figure) -> bytes:
     """Return the figure as PNG of 256 colours; the same figure gives the same bytes."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.text import Text
     from PIL import Image
 
     for text in figure.findobj(Text):
         _plain(text)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    drawn, small = Image.open(buffer).convert("RGB"), io.BytesIO()
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    size = canvas.get_width_height()
+    drawn = Image.frombuffer("RGBA", size, canvas.buffer_rgba()).convert("RGB")
+    small = io.BytesIO()
     # Without dithering, which would sow dots into plain areas and cost more than it saves.
     drawn.quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(
         small, format="png", optimize=True
