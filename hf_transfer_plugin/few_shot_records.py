@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean, stdev
 from typing import Literal
 
-from hf_transfer_plugin.data_records import Task
+from hf_transfer_plugin.data_records import DataSpec, DataSummary, Task
 from hf_transfer_plugin.serialization import Record
 from hf_transfer_plugin.verdict_records import Verdict
 
@@ -89,8 +89,8 @@ class FewShotResult(Record):
     Attributes:
         task: what was learned.
         checkpoint: Hub name, local folder or `sample:NAME`.
-        data: fingerprint of the data.
-        class_names: in label order.
+        spec: which data were asked for.
+        data: what they hold.
         labels: class of each test example, in the order of the predictions.
         metric: what is judged.
         shots, draws, methods: what was measured; every method saw the same rows.
@@ -99,14 +99,18 @@ class FewShotResult(Record):
         kept: method whose model is saved, trained on draw 0 of the most shots.
         held_out: method -> accuracy on rows held out of that draw, which chose it; empty when
             there was nothing to choose or to hold out.
+        environment: package or machine property -> value.
+        command: that repeats the run.
+        created: ISO date and time, UTC.
+        licenses: "checkpoint" -> licence, where known.
     """
 
     file_name = "few_shot.json"
 
     task: Task
     checkpoint: str
-    data: str
-    class_names: tuple[str, ...]
+    spec: DataSpec
+    data: DataSummary
     labels: tuple[int, ...]
     metric: str
     shots: tuple[int, ...]
@@ -116,6 +120,20 @@ class FewShotResult(Record):
     verdicts: tuple[FewShotVerdict, ...]
     kept: FewShotMethod
     held_out: Mapping[str, float]
+    environment: Mapping[str, str]
+    command: str
+    created: str
+    licenses: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Return the classes in label order."""
+        return self.data.class_names
+
+    @property
+    def kept_score(self) -> FewShotScore:
+        """Return the score of the model that is kept: draw 0 of the most labels."""
+        return next(score for score in self.of(self.kept, max(self.shots)) if score.draw == 0)
 
     def of(self, method: FewShotMethod, shots: int) -> tuple[FewShotScore, ...]:
         """Return the scores of a method at a number of shots, by draw."""

@@ -8,15 +8,17 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
+from hf_transfer_plugin.checkpoints import known_license
 from hf_transfer_plugin.data import TargetData, load_data
 from hf_transfer_plugin.decide.verdict import judge
 from hf_transfer_plugin.environment import environment
 from hf_transfer_plugin.errors import DataError
 from hf_transfer_plugin.multitask_config import MultitaskConfig
-from hf_transfer_plugin.multitask_records import MultitaskReport, MultitaskResult
+from hf_transfer_plugin.multitask_records import KeptTasks, MultitaskReport, MultitaskResult
 from hf_transfer_plugin.processes import is_first, wait_for_all
 from hf_transfer_plugin.records import RunResult, Verdict
 from hf_transfer_plugin.report.chart_tasks import tasks_chart
+from hf_transfer_plugin.report.task_card import TASKS_PLOT, task_card
 from hf_transfer_plugin.serialization import write_atomic
 from hf_transfer_plugin.train import run
 from hf_transfer_plugin.train.multitask import check_tasks, run_multitask
@@ -115,12 +117,13 @@ class MultitaskLine:
         }
 
     def report(self) -> MultitaskReport:
-        """Train, judge, and write multitask.json and plots/tasks.png."""
+        """Train, judge, and write multitask.json, plots/tasks.png and a card for each model."""
         verdicts = self.judge()
         report = MultitaskReport(
             title=self.config.title or f"{len(self.config.tasks)} tasks on one network",
             task=self.config.task,
             checkpoint=self.config.checkpoint,
+            specs=self.config.tasks,
             data={name: each.summary for name, each in self.data.items()},
             verdicts=verdicts,
             harmed={
@@ -132,20 +135,39 @@ class MultitaskLine:
                 for way, result in self.together.items()
                 if result.plan.way.pcgrad
             },
+            kept={way: _kept(result) for way, result in self.together.items()},
             environment=environment(),
             command=self.command,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
+            licenses=known_license(self.config.checkpoint),
         )
         if is_first():
-            report.save(self.folder / MultitaskReport.file_name)
-            curves = {
-                name: (self.alone[name], *(each.results[name] for each in self.together.values()))
-                for name in self.config.tasks
-            }
-            chart = tasks_chart(report.title, curves)
-            write_atomic(self.folder / "plots" / "tasks.png", chart.image)
+            self._write(report)
         wait_for_all()
         return report
+
+    def _write(self, report: MultitaskReport) -> None:
+        curves = {
+            name: (self.alone[name], *(each.results[name] for each in self.together.values()))
+            for name in self.config.tasks
+        }
+        picture = tasks_chart(report.title, curves).image
+        write_atomic(self.folder / "plots" / f"{TASKS_PLOT}.png", picture)
+        for way in self.together:
+            for name in self.config.tasks:
+                model = self.folder / "models" / way / name
+                write_atomic(model / "plots" / f"{TASKS_PLOT}.png", picture)
+                write_atomic(model / "README.md", task_card(report, way, name).encode())
+        report.save(self.folder / MultitaskReport.file_name)
+
+
+def _kept(result: MultitaskResult) -> KeptTasks:
+    seed = result.best_seed
+    test = {
+        name: next(each.test for each in of_task.seeds if each.seed == seed)
+        for name, of_task in result.results.items()
+    }
+    return KeptTasks(seed, test)
 
 
 def _mean_shares(result: MultitaskResult) -> dict[str, float]:

@@ -13,7 +13,15 @@ from hf_transfer_plugin.records import Plan, RunResult
 from hf_transfer_plugin.serialization import Record
 from hf_transfer_plugin.verdict_records import Verdict
 
-__all__ = ["SAMPLINGS", "MultitaskPlan", "MultitaskReport", "MultitaskResult", "Sampling", "Way"]
+__all__ = [
+    "SAMPLINGS",
+    "KeptTasks",
+    "MultitaskPlan",
+    "MultitaskReport",
+    "MultitaskResult",
+    "Sampling",
+    "Way",
+]
 
 Sampling = Literal["size", "temperature", "round_robin"]
 SAMPLINGS: tuple[str, ...] = get_args(Sampling)
@@ -123,17 +131,33 @@ class MultitaskResult(Record):
 
 
 @dataclass(frozen=True)
+class KeptTasks(Record):
+    """The models that a way keeps.
+
+    Attributes:
+        seed: of all of them: best mean validation.
+        test: task -> metric name -> value on its test split.
+    """
+
+    seed: int
+    test: Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True)
 class MultitaskReport(Record):
     """Each task's verdict on each way: multitask minus the task alone.
 
     Attributes:
-        data: task -> what its data hold.
+        specs: task -> which data were asked for.
+        data: task -> what they hold.
         verdicts: way -> task -> verdict.
         harmed: way -> the tasks that it harmed (negative transfer between tasks).
         conflicts: way with PCGrad -> pair of tasks -> mean share over seeds.
+        kept: way -> the models in its folder.
         environment: package or machine property -> value.
         command: that repeats the run.
         created: ISO date and time, UTC.
+        licenses: "checkpoint" -> licence, where known.
     """
 
     file_name = "multitask.json"
@@ -141,10 +165,13 @@ class MultitaskReport(Record):
     title: str
     task: Task
     checkpoint: str
+    specs: Mapping[str, DataSpec]
     data: Mapping[str, DataSummary]
     verdicts: Mapping[str, Mapping[str, Verdict]]
     harmed: Mapping[str, tuple[str, ...]]
     conflicts: Mapping[str, Mapping[str, float]]
+    kept: Mapping[str, KeptTasks]
     environment: Mapping[str, str]
     command: str
     created: str
+    licenses: Mapping[str, str] = field(default_factory=dict)

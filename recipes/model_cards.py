@@ -21,41 +21,67 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from hf_transfer_plugin import Report, public_report, report_files, session
+from hf_transfer_plugin import FewShotResult, Report, public_report, report_files, session
+from hf_transfer_plugin.multitask_records import MultitaskReport
+from hf_transfer_plugin.report.few_shot_card import few_shot_files
 from hf_transfer_plugin.report.markdown import escape
+from hf_transfer_plugin.report.public import public_record
 from hf_transfer_plugin.report.rows import mean_words
+from hf_transfer_plugin.report.task_card import TASKS_PLOT, task_card
 from hf_transfer_plugin.report.words import has_interval, points
 
 CARDS = Path(__file__).parents[1] / "model_cards"
-_INDEX_HEAD = """# Cards of the recipes
+_HEAD = """# Cards of the recipes
 
 Each folder is the card of a real run on two CPU cores, with the record it is drawn from
-(`report.json`) and, at its end, the command that makes it again. Test metric, mean ± sd (seeds);
+(a JSON file) and, at its end, the command that makes it again. Test metric, mean ± sd (seeds);
 the difference is that to the control that decides, in points, with its interval. This table is
 written by `python recipes/model_cards.py`.
 
 | Card | Transfer | Control | Difference | Interval | Verdict |
 |:---|:---|:---|---:|---:|:---|"""
+_FEW_AND_SEVERAL = "## Few labels, and several tasks on one network"
 
 
 def write_card(run_folder: Path, cards: Path) -> Path:
-    """Write README.md, report.json and plots/ of a run into a folder named like it.
+    """Write record, card and plots of a run into a folder named like it.
 
     Args:
-        run_folder: holds report.json.
+        run_folder: holds report.json, few_shot.json or multitask.json.
         cards: holds the folders of cards.
 
     Returns:
         The folder that was written.
     """
-    report = _committed(public_report(Report.load(run_folder / Report.file_name)))
     folder = cards / run_folder.resolve().name
-    for name, content in report_files(report).items():
-        if name != "report.html":
-            path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
+    for name, content in _files(run_folder).items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
     return folder
+
+
+def _files(run_folder: Path) -> dict[str, bytes]:
+    """Return relative path -> content; several tasks have a card each, in WAY/TASK."""
+    if (run_folder / FewShotResult.file_name).is_file():
+        return few_shot_files(FewShotResult.load(run_folder / FewShotResult.file_name))
+    if (run_folder / MultitaskReport.file_name).is_file():
+        return _task_files(run_folder)
+    report = _committed(public_report(Report.load(run_folder / Report.file_name)))
+    found = report_files(report)
+    return {name: content for name, content in found.items() if name != "report.html"}
+
+
+def _task_files(run_folder: Path) -> dict[str, bytes]:
+    report = public_record(MultitaskReport.load(run_folder / MultitaskReport.file_name))
+    plot = f"plots/{TASKS_PLOT}.png"
+    picture = (run_folder / plot).read_bytes()
+    found = {MultitaskReport.file_name: report.to_text().encode(), plot: picture}
+    for way in report.verdicts:
+        for task in report.data:
+            found[f"{way}/{task}/README.md"] = task_card(report, way, task).encode()
+            found[f"{way}/{task}/{plot}"] = picture
+    return found
 
 
 def _committed(report: Report) -> Report:
@@ -76,16 +102,26 @@ def _committed(report: Report) -> Report:
 
 
 def write_index(cards: Path) -> Path:
-    """Write README.md of a folder of cards: a row for each, from its report.json.
+    """Write README.md of a folder of cards: what each says, made from what lies there.
 
     Returns:
         The file that was written.
     """
-    folders = sorted(path.parent for path in cards.glob(f"*/{Report.file_name}"))
+    judged = sorted(path.parent for path in cards.glob(f"*/{Report.file_name}"))
+    rows = "\n".join(map(_index_row, judged))
+    others = sorted({*cards.rglob("README.md")} - {cards / "README.md"})
+    lines = "\n".join(_index_line(card, cards) for card in others if card.parent not in judged)
     index = cards / "README.md"
-    rows = "\n".join(map(_index_row, folders))
-    index.write_text(f"{_INDEX_HEAD}\n{rows}\n", encoding="utf-8")
+    index.write_text(f"{_HEAD}\n{rows}\n\n{_FEW_AND_SEVERAL}\n\n{lines}\n", encoding="utf-8")
     return index
+
+
+def _index_line(card: Path, cards: Path) -> str:
+    """Return title, link and first sentence of a card of few labels or of one task."""
+    body = card.read_text(encoding="utf-8").splitlines()
+    title = next(line.removeprefix("# ") for line in body if line.startswith("# "))
+    first = next(line.strip("*") for line in body if line.startswith("**"))
+    return f"- [{title}]({card.relative_to(cards).as_posix()}): {first}"
 
 
 def _index_row(folder: Path) -> str:

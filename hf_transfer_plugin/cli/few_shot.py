@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,8 +31,10 @@ def command(config: Config, overrides: Overrides = None) -> None:
     from hf_transfer_plugin.few_labels.configs import load_few_shot
     from hf_transfer_plugin.few_labels.few_shot import few_shot
 
-    read = load_few_shot(config, overrides or [])
-    result = few_shot(read)
+    changes = overrides or []
+    read = load_few_shot(config, changes)
+    words = ["hf-tl", "few-shot", str(config), *changes]
+    result = few_shot(read, command=shlex.join(words))
     Console(highlight=False).print(_table(result))
     say(_kept(result))
     folder = Path(read.run_folder)

@@ -6,15 +6,17 @@ import json
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 
 from hf_transfer_plugin.adapt.few_shot.draws import draw_rows
-from hf_transfer_plugin.checkpoints import Checkpoint
+from hf_transfer_plugin.checkpoints import Checkpoint, known_license
 from hf_transfer_plugin.data import TargetData, load_data
 from hf_transfer_plugin.decide.verdict import judge
+from hf_transfer_plugin.environment import environment
 from hf_transfer_plugin.errors import LaunchError
 from hf_transfer_plugin.few_labels.configs import FewShotConfig, check_few_shot
 from hf_transfer_plugin.few_labels.keeping import keep
@@ -29,7 +31,7 @@ from hf_transfer_plugin.few_shot_records import (
 from hf_transfer_plugin.metrics import classification_metrics
 from hf_transfer_plugin.processes import world_size
 from hf_transfer_plugin.records import Plan, RunResult, SeedResult
-from hf_transfer_plugin.report.chart_few_shot import few_shot_chart
+from hf_transfer_plugin.report.few_shot_card import few_shot_files
 from hf_transfer_plugin.serialization import write_atomic
 
 __all__ = ["few_shot"]
@@ -38,7 +40,7 @@ _log = logging.getLogger(__name__)
 _FOLDS = 4
 
 
-def few_shot(config: FewShotConfig) -> FewShotResult:
+def few_shot(config: FewShotConfig, *, command: str = "") -> FewShotResult:
     """Measure every method at every number of labels, judge them, and keep the best model.
 
     Writes few_shot.json, few_shot.png, model/ and one file for each measurement into the run
@@ -47,6 +49,7 @@ def few_shot(config: FewShotConfig) -> FewShotResult:
 
     Args:
         config: what to measure.
+        command: that repeats the run; it goes into record and card.
 
     Raises:
         TransferError: for data, checkpoints and values that do not fit.
@@ -62,8 +65,8 @@ def few_shot(config: FewShotConfig) -> FewShotResult:
     result = FewShotResult(
         task=config.task,
         checkpoint=config.checkpoint,
-        data=data.summary.fingerprint,
-        class_names=data.class_names,
+        spec=config.data,
+        data=data.summary,
         labels=data.labels("test"),
         metric=config.metric,
         shots=tuple(sorted(config.shots)),
@@ -73,9 +76,14 @@ def few_shot(config: FewShotConfig) -> FewShotResult:
         verdicts=_verdicts(config, scores, data),
         kept=chosen,
         held_out=held_out,
+        environment=environment(),
+        command=command or f"hf-tl few-shot {config.run_folder}",
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        licenses=known_license(config.checkpoint),
     )
-    keep(learner, result, folder / "model")
-    write_atomic(folder / "few_shot.png", few_shot_chart(result).image)
+    card = few_shot_files(result)
+    keep(learner, result, card, folder / "model")
+    write_atomic(folder / "few_shot.png", card["plots/few_shot.png"])
     result.save(folder / result.file_name)
     return result
 

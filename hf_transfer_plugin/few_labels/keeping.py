@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -13,44 +14,21 @@ from hf_transfer_plugin.checkpoints import without_bars
 from hf_transfer_plugin.few_labels.learner import Learner
 from hf_transfer_plugin.few_shot_records import FewShotResult
 from hf_transfer_plugin.kept_models import keep_model
-from hf_transfer_plugin.report.markdown import escape
-from hf_transfer_plugin.report.names import display_name
 
 __all__ = ["keep"]
 
-_TEXT_USE = """\
-import torch
-from safetensors.torch import load_file
-from transformers import AutoModel, AutoTokenizer
 
-folder = "model"  # where this file lies
-tokenizer, encoder = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder)
-head = load_file(f"{folder}/classifier.safetensors")
-inputs = tokenizer(["a text"], padding=True, truncation=True, return_tensors="pt")
-with torch.no_grad():
-    states, mask = encoder(**inputs).last_hidden_state, inputs["attention_mask"][:, :, None]
-vectors = torch.nn.functional.normalize((states * mask).sum(1) / mask.sum(1).clamp(min=1))
-scores = vectors @ head["weight"].T + head["bias"]
-labels = [encoder.config.id2label[index] for index in scores.argmax(1).tolist()]
-"""
-_IMAGE_USE = """\
-from transformers import pipeline
-
-classify = pipeline("image-classification", model="model")  # where this file lies
-labels = [answer["label"] for answer in classify("picture.png")]
-"""
-
-
-def keep(learner: Learner, result: FewShotResult, folder: Path) -> None:
+def keep(learner: Learner, result: FewShotResult, card: Mapping[str, bytes], folder: Path) -> None:
     """Fit the chosen method on draw 0 of the most shots, and write it.
 
     Of images it is a classifier whose last layer is the head. Of texts it is the encoder, the head
-    as classifier.safetensors, and a README with the lines that put them together: no class of
+    as classifier.safetensors, and a card with the lines that put them together: no class of
     transformers pools the mean over tokens for a classifier of every architecture.
 
     Args:
         learner: fits once more.
-        result: says which method, and goes into the README.
+        result: says which method.
+        card: relative path -> content of what goes beside the weights.
         folder: is replaced.
 
     Raises:
@@ -78,7 +56,9 @@ def keep(learner: Learner, result: FewShotResult, folder: Path) -> None:
         processor.save_pretrained(fresh)
         if not images:
             save_file(weights, fresh / "classifier.safetensors")
-        (fresh / "README.md").write_text(_readme(result, images), encoding="utf-8")
+        for name, content in card.items():
+            (fresh / name).parent.mkdir(exist_ok=True)
+            (fresh / name).write_bytes(content)
 
     keep_model(write, folder)
 
@@ -86,21 +66,3 @@ def keep(learner: Learner, result: FewShotResult, folder: Path) -> None:
 def _tensors(head: LinearHead) -> dict[str, torch.Tensor]:
     found = {"weight": head.weight, "bias": head.bias}
     return {name: torch.from_numpy(array).contiguous() for name, array in found.items()}
-
-
-def _readme(result: FewShotResult, images: bool) -> str:
-    shots = max(result.shots)
-    mean, spread = result.spread(result.kept, shots)
-    lines = [
-        f"# {result.kept.capitalize()} on {shots} labels a class",
-        "",
-        f"{escape(display_name(result.checkpoint))}, {len(result.class_names)} classes, "
-        f"{shots * len(result.class_names)} labelled examples. Test "
-        f"{result.metric.replace('_', ' ')} {mean:.3f} ± {spread:.3f} over {result.draws} draws of "
-        f"{len(result.labels):,} examples; this is draw 0.",
-        "",
-        "```python",
-        (_IMAGE_USE if images else _TEXT_USE).rstrip(),
-        "```",
-    ]
-    return "\n".join(lines) + "\n"

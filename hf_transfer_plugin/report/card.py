@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
@@ -34,6 +33,12 @@ from hf_transfer_plugin.report.rows import (
 )
 from hf_transfer_plugin.report.settling_words import basis_words
 from hf_transfer_plugin.report.static_words import is_static, static_limit, static_snippet
+from hf_transfer_plugin.report.use_words import (
+    CLOSED_CLASSES,
+    SHOWN_CLASSES,
+    pipeline_snippet,
+    use_words,
+)
 from hf_transfer_plugin.report.words import (
     go_words,
     interval_words,
@@ -45,8 +50,6 @@ from hf_transfer_plugin.report.words import (
 )
 
 __all__ = ["model_card"]
-
-_SHOWN_CLASSES = 30
 
 
 def model_card(
@@ -67,7 +70,7 @@ def model_card(
     report = public_report(report, examples=examples)
     repository = _repository(model_url)
     verdict, transfer = report.verdict, report.transfer
-    data = data_cells(report)
+    data = data_cells(report.data)
     body = (
         templates()
         .get_template("card.md.j2")
@@ -88,10 +91,10 @@ def model_card(
             alarms=alarm_sentences(report),
             rescue=rescue_sentence(report),
             rescue_table=rescue_cells(report),
-            use=_use(report),
+            use=use_words(report.task, transfer.class_names),
             limits=_limits(report),
             data_name=display_name(report.data.path),
-            data_table=data if len(data.rows) <= _SHOWN_CLASSES + 1 else None,
+            data_table=data if len(data.rows) <= SHOWN_CLASSES + 1 else None,
             data_totals=dict(zip(data.head[1:], data.rows[-1][1:], strict=True)),
             warnings=report.data.warnings,
             how=how_sentences(report),
@@ -148,19 +151,11 @@ def _published(report: Report) -> str:
     )
 
 
-def _use(report: Report) -> str:
-    names = [one_line(name) for name in report.transfer.class_names]
-    shown = ", ".join(f"“{name}”" for name in names[:_SHOWN_CLASSES])
-    more = f" and {len(names) - _SHOWN_CLASSES} more" if len(names) > _SHOWN_CLASSES else ""
-    kind = "a text" if report.task == "text-classification" else "an image"
-    return f"The model assigns {kind} to one of {len(names)} classes: {shown}{more}."
-
-
 def _limits(report: Report) -> list[str]:
     """Return what a user must know before relying on the model."""
     kept = kept_seed(report.transfer)
     limits = [
-        "It always answers one of these classes, also for inputs that belong to none of them.",
+        CLOSED_CLASSES,
         tested_words(report),
     ]
     if is_static(report):
@@ -174,7 +169,7 @@ def _limits(report: Report) -> list[str]:
         )
     harmed = [f"“{one_line(row.name)}”" for row in known if row.harmed]
     if harmed:
-        shown = ", ".join(harmed[:_SHOWN_CLASSES])
+        shown = ", ".join(harmed[:SHOWN_CLASSES])
         limits.append(f"Classes on which the control finds more: {shown}.")
     if kept.confidences and "accuracy" in kept.test:
         sure = sum(kept.confidences) / len(kept.confidences)
@@ -190,11 +185,5 @@ def _snippet(report: Report, repository: str | None) -> str:
         return adapter_snippet(report, repository)
     if is_static(report):
         return static_snippet(report, repository)
-    example = "a text to classify" if report.task == "text-classification" else "picture.png"
-    note = "" if repository else "  # the folder beside this file, or its name on the Hub"
-    return (
-        "from transformers import pipeline\n\n"
-        f"classify = pipeline({json.dumps(report.task)}, "
-        f"model={json.dumps(repository or 'model')}){note}\n"
-        f"print(classify({json.dumps(example)}))"
-    )
+    note = "" if repository else "the folder beside this file, or its name on the Hub"
+    return pipeline_snippet(report.task, repository or "model", note)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hf_transfer_plugin.records import Report
+from hf_transfer_plugin.records import DataSpec, Report
 from hf_transfer_plugin.report.adapter_words import is_kept_alone
 from hf_transfer_plugin.report.evidence import kept_seed
 from hf_transfer_plugin.report.names import display_name, hub_dataset, hub_model, one_line
@@ -14,7 +16,7 @@ from hf_transfer_plugin.report.static_words import is_static
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult, ModelCardData
 
-__all__ = ["card_metadata"]
+__all__ = ["Published", "card_metadata", "front_matter"]
 
 # Key in the test results -> type, name and arguments of the metric on the Hub.
 _METRICS: dict[str, tuple[str, str, dict[str, str] | None]] = {
@@ -25,8 +27,35 @@ _METRICS: dict[str, tuple[str, str, dict[str, str] | None]] = {
 }
 
 
+@dataclass(frozen=True)
+class Published:
+    """What the front matter says of a model.
+
+    Attributes:
+        title: its name, where it has none on the Hub.
+        task: what it does.
+        base: Hub name of the checkpoint it came from; None: from none, or from a folder.
+        spec: the data it learned from.
+        test: metric name -> value of these very weights on the test split.
+        license: of the checkpoint, where known.
+        library: that loads it; None: no library does so as a whole.
+        is_adapter: its weights are an adapter of the base.
+        repository: its name on the Hub, if known.
+    """
+
+    title: str
+    task: str
+    base: str | None
+    spec: DataSpec
+    test: Mapping[str, float]
+    license: str | None
+    library: str | None = "transformers"
+    is_adapter: bool = False
+    repository: str | None = None
+
+
 def card_metadata(report: Report, repository: str | None) -> ModelCardData:
-    """Return licence, base model, data and results as the Hub reads them.
+    """Return licence, base model, data and results of a report as the Hub reads them.
 
     The results are those of the seed whose weights are published, not the mean over seeds.
 
@@ -34,50 +63,61 @@ def card_metadata(report: Report, repository: str | None) -> ModelCardData:
         report: what the run gave.
         repository: name of the model on the Hub, if known.
     """
+    plan = report.transfer.plan
+    alone = is_kept_alone(report)
+    return front_matter(
+        Published(
+            title=report.title,
+            task=report.task,
+            base=hub_model(plan.checkpoint) if plan.weights == "pretrained" else None,
+            spec=plan.data,
+            test=kept_seed(report.transfer).test,
+            license=report.licenses.get("checkpoint"),
+            library="hf-transfer-plugin"
+            if is_static(report)
+            else ("peft" if alone else "transformers"),
+            is_adapter=alone,
+            repository=repository,
+        )
+    )
+
+
+def front_matter(model: Published) -> ModelCardData:
+    """Return what stands before a card, as the Hub reads it."""
     from huggingface_hub import ModelCardData
 
-    plan = report.transfer.plan
-    dataset = hub_dataset(plan.data.path)
-    base = hub_model(plan.checkpoint) if plan.weights == "pretrained" else None
-    relation = "adapter" if base and is_kept_alone(report) else None
-    results = _eval_results(report)
+    dataset = hub_dataset(model.spec.path)
+    results = _eval_results(model)
     fields: dict[str, Any] = {
-        "base_model": base,
-        "base_model_relation": relation,
+        "base_model": model.base,
+        "base_model_relation": "adapter" if model.base and model.is_adapter else None,
         "datasets": [dataset] if dataset else None,
-        "library_name": _library(report),
-        "license": report.licenses.get("checkpoint"),
+        "library_name": model.library,
+        "license": model.license,
         "metrics": list(dict.fromkeys(result.metric_type for result in results)) or None,
-        "pipeline_tag": report.task,
-        "tags": ["transfer-learning", "hf-transfer-plugin", report.task],
+        "pipeline_tag": model.task,
+        "tags": ["transfer-learning", "hf-transfer-plugin", model.task],
     }
     if results:
-        name = repository.rpartition("/")[2] if repository else one_line(report.title)
-        fields |= {"model_name": name or "model", "eval_results": results}
+        own = model.repository.rpartition("/")[2] if model.repository else one_line(model.title)
+        fields |= {"model_name": own or "model", "eval_results": results}
     return ModelCardData(**fields)
 
 
-def _library(report: Report) -> str:
-    if is_static(report):
-        return "hf-transfer-plugin"
-    return "peft" if is_kept_alone(report) else "transformers"
-
-
-def _eval_results(report: Report) -> list[EvalResult]:
+def _eval_results(model: Published) -> list[EvalResult]:
     from huggingface_hub import EvalResult
 
-    plan = report.transfer.plan
-    test = kept_seed(report.transfer).test
-    name = display_name(plan.data.path)
+    spec, test = model.spec, model.test
+    name = display_name(spec.path)
     return [
         EvalResult(
-            task_type=report.task,
-            task_name=report.task.replace("-", " ").capitalize(),
-            dataset_type=hub_dataset(plan.data.path) or name.replace(":", "-"),
+            task_type=model.task,
+            task_name=model.task.replace("-", " ").capitalize(),
+            dataset_type=hub_dataset(spec.path) or name.replace(":", "-"),
             dataset_name=name,
-            dataset_config=plan.data.name,
-            dataset_split=plan.data.test_split,
-            dataset_revision=plan.data.revision,
+            dataset_config=spec.name,
+            dataset_split=spec.test_split,
+            dataset_revision=spec.revision,
             metric_type=_METRICS[key][0],
             metric_name=_METRICS[key][1],
             metric_args=_METRICS[key][2],

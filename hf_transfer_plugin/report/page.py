@@ -141,7 +141,7 @@ def html_page(report: Report, charts: Mapping[str, Chart], model_url: str | None
             results=result_cells(report),
             classes=class_cells(report),
             ranking=ranking_cells(report),
-            data_table=data_cells(report),
+            data_table=data_cells(report.data),
             seeds=seed_cells(report),
             drift=drift_sentences(report),
             drift_table=drift_cells(report),

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from hf_transfer_plugin.records import Report
 from hf_transfer_plugin.redaction import conceal_paths, is_absolute_path, last_name, redact
 from hf_transfer_plugin.report.names import is_local
+from hf_transfer_plugin.serialization import Record
 
-__all__ = ["public_report", "redacted_report"]
+__all__ = ["public_record", "public_report", "redacted_report"]
+
+_Kind = TypeVar("_Kind", bound=Record)
 
 # Fields that hold a reference; elsewhere a path stands inside a sentence.
 _PICTURE = "picture"  # base64, in which a slash is no path
@@ -42,8 +45,12 @@ def public_report(report: Report, *, examples: bool = False) -> Report:
         report: what the run gave.
         examples: keep the test examples that it shows: rows of the data.
     """
-    report = report if examples else replace(report, examples=())
-    data = redacted_report(report).to_json()
+    return public_record(report if examples else replace(report, examples=()))
+
+
+def public_record(record: _Kind) -> _Kind:
+    """Return any record without tokens and absolute local paths, as `public_report` does."""
+    data = _map_text(record.to_json(), lambda text, _: redact(text))
     known = sorted(_local_references(data), key=len, reverse=True)
 
     def change(text: str, key: str) -> str:
@@ -53,7 +60,7 @@ def public_report(report: Report, *, examples: bool = False) -> Report:
             text = text.replace(path, last_name(path))
         return conceal_paths(text)
 
-    return Report.from_json(_map_text(data, change))
+    return type(record).from_json(_map_text(data, change))
 
 
 def _local_references(data: dict[str, Any]) -> set[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from hf_transfer_plugin.records import Report, RunResult
+from hf_transfer_plugin.records import DataSummary, Report, RunResult
 from hf_transfer_plugin.report.average_words import average_sentences
 from hf_transfer_plugin.report.domain_words import domain_sentences
 from hf_transfer_plugin.report.evidence import (
@@ -99,9 +99,8 @@ def result_cells(report: Report) -> Cells:
     )
 
 
-def data_cells(report: Report) -> Cells:
+def data_cells(data: DataSummary) -> Cells:
     """Return the number of examples of each class in each split."""
-    data = report.data
     rows: Rows = [
         (
             one_line(name),

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from huggingface_hub import ModelCard
 from PIL import Image
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
@@ -74,6 +75,7 @@ def test_a_run(tasks: Path, command: Command, monkeypatch: pytest.MonkeyPatch) -
             # 24 + 40 rows in batches of 8 are as many steps as the tasks have alone.
             assert together.seeds[0].steps == 16
             _assert_as_tested(run / "models" / way / task, together, tasks, task)
+            _assert_card(run / "models" / way / task, together)
         assert (task in report.harmed[way]) == (verdicts[task].outcome == "harmed")
     with Image.open(run / "plots" / "tasks.png") as picture:
         assert picture.width == 1200
@@ -82,6 +84,15 @@ def test_a_run(tasks: Path, command: Command, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("hf_transfer_plugin.train.training.train_once", None)
     code, again, err = command(*words)
     assert (code, again) == (0, out), err
+
+
+def _assert_card(folder: Path, result: RunResult) -> None:
+    """The card beside the weights states what these very weights reached."""
+    data = ModelCard.load(folder / "README.md").data
+    (kept,) = (seed for seed in result.seeds if seed.seed == result.best_seed)
+    values = {found.metric_name: found.metric_value for found in data.eval_results}
+    assert values["Accuracy"] == kept.test["accuracy"] and len(values) == 2
+    assert (folder / "plots" / "tasks.png").is_file()
 
 
 def _assert_as_tested(folder: Path, result: RunResult, tasks: Path, task: str) -> None:
