@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 import torch
 
-from tests.callbacks.test_two_processes import ROOT, TORCHRUN, Results
+from tests.callbacks.test_two_processes import Results
 from tests.callbacks.tiny import STEPS, changed
 from tests.callbacks.two_process_script import PROCESSES
 from tests.deepspeed.zero_script import HALF, PLAIN, REFUSALS, ZERO
+from tests.test_processes import ROOT, TORCHRUN
 
 SCRIPT = Path(__file__).with_name("zero_script.py")
 SECONDS = 1200  # the first start of DeepSpeed compiles for minutes
