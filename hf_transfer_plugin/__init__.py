@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from hf_transfer_plugin.augmentation_records import Augmentation
     from hf_transfer_plugin.callbacks.augmentation import AugmentationCallback
     from hf_transfer_plugin.callbacks.complete_checkpoints import last_complete_checkpoint
+    from hf_transfer_plugin.callbacks.first_token import FirstTokenAlone, first_token_alone
     from hf_transfer_plugin.callbacks.freezing import FreezingCallback
     from hf_transfer_plugin.callbacks.multitask import MultitaskCallback
     from hf_transfer_plugin.callbacks.negative_transfer import NegativeTransferCallback
@@ -140,6 +141,7 @@ __all__ = [
     "Facts",
     "FewShotConfig",
     "FewShotResult",
+    "FirstTokenAlone",
     "Forecast",
     "FreezingCallback",
     "FreezingSchedule",
@@ -204,6 +206,7 @@ __all__ = [
     "effective_sample_size",
     "explain",
     "few_shot",
+    "first_token_alone",
     "instance_transfer",
     "judge",
     "judge_all",
@@ -257,6 +260,7 @@ _HOMES = {
     "callbacks.multitask": ("MultitaskCallback",),
     "callbacks.negative_transfer": ("NegativeTransferCallback",),
     "callbacks.objective": ("ObjectiveCallback",),
+    "callbacks.first_token": ("FirstTokenAlone", "first_token_alone"),
     "callbacks.prefix_caching": ("prefix_cache",),
     "callbacks.prefix_following": ("PrefixCache", "PrefixUse"),
     "callbacks.rank_budget": ("RankBudgetCallback",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from transformers import Trainer
@@ -10,7 +11,7 @@ from hf_transfer_plugin.callbacks.objective import ObjectiveCallback
 from hf_transfer_plugin.data import AugmentedImages, DomainPairs
 from hf_transfer_plugin.errors import ConfigError
 
-__all__ = ["check_storage", "why_not"]
+__all__ = ["check_storage", "own_methods", "why_not"]
 
 _READERS = (
     *("compute_loss", "training_step", "prediction_step", "get_train_dataloader"),
@@ -40,17 +41,22 @@ def check_storage(storage: str | None, views: int) -> str | None:
     return storage
 
 
+def own_methods(trainer: Trainer, names: Sequence[str]) -> list[str]:
+    """Return those of the methods that are not Trainer's."""
+    return [
+        name
+        for name in names
+        if getattr(type(trainer), name) is not getattr(Trainer, name)
+        # Dataloaders are replaced in every Trainer with a cache.
+        or (name in vars(trainer) and name != "get_train_dataloader")
+    ]
+
+
 def why_not(trainer: Trainer, dataset: Any, for_training: bool) -> str:
     """Return why this Trainer must read every row of a dataset itself; "" when it need not."""
     args, kind = trainer.args, type(trainer)
     augmented = isinstance(dataset, AugmentedImages)
-    overridden = [
-        name
-        for name in _READERS
-        if getattr(kind, name) is not getattr(Trainer, name)
-        # Dataloaders are replaced in every Trainer with a cache.
-        or (name in vars(trainer) and name != "get_train_dataloader")
-    ]
+    overridden = own_methods(trainer, _READERS)
     readers = [
         each.objective.name
         for each in trainer.callback_handler.callbacks

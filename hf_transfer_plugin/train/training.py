@@ -45,7 +45,7 @@ from hf_transfer_plugin.train.averaging import (
     soup_members,
 )
 from hf_transfer_plugin.train.drift import measure_drift
-from hf_transfer_plugin.train.first_token import first_token_alone
+from hf_transfer_plugin.train.first_token import plan_first_token
 from hf_transfer_plugin.train.label_free_choice import KeepChosen
 from hf_transfer_plugin.train.metering import Meter, MeterCallback
 from hf_transfer_plugin.train.reached import (
@@ -215,7 +215,7 @@ def _fit(
         of_rows = seed if order is None else order
         args = training_arguments(plan, of_rows, learning_rate, scratch)
         narrowed, undo = ExitStack(), ExitStack()
-        narrowed.enter_context(first_token_alone(plan, model, prepared, args))
+        narrowed.enter_context(plan_first_token(plan, model, prepared, args))
         rows, of_epochs = training_rows(plan, prepared, of_rows)
         watch = watching(plan, args, against or Against())
         trainer = Trainer(

@@ -24,8 +24,8 @@ from measured.step_options import step_options
 from measured.table import Table
 from measured.turns import median_seconds
 
+from hf_transfer_plugin.callbacks.first_token_hooks import computing_first_token_alone
 from hf_transfer_plugin.checkpoints import Checkpoint
-from hf_transfer_plugin.train.first_token import computing_first_token_alone
 
 
 def main() -> None:

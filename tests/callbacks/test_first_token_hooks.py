@@ -19,7 +19,7 @@ from transformers import (
     ViTConfig,
 )
 
-from hf_transfer_plugin.train.first_token import computing_first_token_alone
+from hf_transfer_plugin.callbacks.first_token_hooks import computing_first_token_alone
 
 _TOKENS = 9
 _SIZES = {
