@@ -116,11 +116,14 @@ def test_the_frozen_prefix(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (code,) = _blocks("python", PREFIX)
+    code, alone = _blocks("python", PREFIX)
     model = BertForSequenceClassification(bert_config())
     args = TrainingArguments(str(tmp_path), num_train_epochs=3, use_cpu=True, disable_tqdm=True)
-    exec(code, {"model": model, "args": args, "train": examples(model)})
+    given: dict[str, Any] = {"model": model, "args": args, "train": examples(model)}
+    exec(code, given)
     assert "before='bert.pooler', reason='', rows=16" in capsys.readouterr().out
+    exec(alone, given)
+    assert given["handle"].reason == "" and not given["handle"].active
 
 
 def test_augmentation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
