@@ -25,10 +25,10 @@ __all__ = ["TASKS_PLOT", "task_card"]
 
 TASKS_PLOT = "tasks"
 _OUTCOMES = {
-    "helped": "The other tasks helped",
-    "harmed": "The other tasks harmed",
-    "equivalent": "The other tasks make no practical difference",
-    "inconclusive": "It is not decided whether the other tasks help",
+    "helped": "Training together helped",
+    "harmed": "Training together harmed",
+    "equivalent": "Training together makes no practical difference",
+    "inconclusive": "It is not decided whether training together helps",
 }
 
 
@@ -88,7 +88,7 @@ def task_card(report: MultitaskReport, way: str, task: str) -> str:
 
 def _first(verdict: Verdict) -> str:
     return (
-        f"{_OUTCOMES[verdict.outcome]}: trained together, this task is at "
+        f"{_OUTCOMES[verdict.outcome]}: this task is at "
         f"{percent(verdict.transfer_mean)} test {metric_name(verdict.metric)}, alone at "
         f"{percent(verdict.control_mean)}, {points(verdict.difference)} points "
         f"({interval_words(verdict)}; {seed_words(verdict.seeds)})."

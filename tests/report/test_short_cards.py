@@ -61,7 +61,7 @@ def test_a_task() -> None:
     assert result.metric_value == 0.625 and data.library_name == "transformers"
     assert data.base_model == "sentence-transformers/all-MiniLM-L6-v2"
     for words in (
-        "**The other tasks harmed: trained together, this task is at 50.0% test accuracy, alone at",
+        "**Training together harmed: this task is at 50.0% test accuracy, alone at",
         "| size | 50.0% | −10.0 | −15.0 to −5.0 | harmed |",
         "those of way size, seed 3,",
         "Training together harmed topic.",
@@ -69,7 +69,7 @@ def test_a_task() -> None:
         "beside it the task mood on the same network",
     ):
         assert words in text, words
-    assert "**The other tasks helped:" in task_card(report, "size", "mood")
+    assert "**Training together helped:" in task_card(report, "size", "mood")
 
 
 def test_names_stay_text_and_secrets_stay_here() -> None:
