@@ -24,14 +24,17 @@ _LINK = re.compile(r"(?<=\]\()(?!https?:|mailto:|#)(?P<path>[^)#\s]+)")
 
 
 def on_files(files: Any, config: Any) -> Any:
-    """Add the pages outside docs/, and whatever in the repository a page links to."""
+    """Add the pages outside docs/, and whatever in the repository a page, or they, link to."""
     for path, page in PAGES.items():
         files.append(File.generated(config, page, abs_src_path=str(ROOT / path)))
-    for page in list(files.documentation_pages()):
-        for path in _linked(page):
+    unread = list(files.documentation_pages())
+    while unread:
+        for path in _linked(unread.pop()):
             place = _place(path)
             if (ROOT / path).is_file() and files.get_file_from_path(place) is None:
-                files.append(File.generated(config, place, abs_src_path=str(ROOT / path)))
+                added = File.generated(config, place, abs_src_path=str(ROOT / path))
+                files.append(added)
+                unread.append(added)
     return files
 
 

@@ -101,7 +101,7 @@ EVIDENCE: dict[str, Evidence] = {
         "pets, 88 rows: DELTA +24.4 [+22.0, +26.7], the head alone +30.4 [+28.8, +32.0]",
     ),
     "averages": Evidence(
-        "docstrings: EMA .463 +- .009 against .457 +- .019, soup .457 +- .019", "docs/weights.md"
+        "docstrings: EMA .468 +- .012 against .467 +- .010, soup .469 +- .007", "docs/weights.md"
     ),
     "few-shot": _table(
         "few_shot", "cr, 8 labels a class: contrastive 0.736 ± 0.072, probe 0.664 ± 0.067"
