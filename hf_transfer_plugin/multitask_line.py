@@ -18,7 +18,7 @@ from hf_transfer_plugin.multitask_records import KeptTasks, MultitaskReport, Mul
 from hf_transfer_plugin.processes import is_first, wait_for_all
 from hf_transfer_plugin.records import RunResult, Verdict
 from hf_transfer_plugin.report.chart_tasks import tasks_chart
-from hf_transfer_plugin.report.task_card import TASKS_PLOT, task_card
+from hf_transfer_plugin.report.task_card import TASKS_PLOT, task_files
 from hf_transfer_plugin.serialization import write_atomic
 from hf_transfer_plugin.train import run
 from hf_transfer_plugin.train.multitask import check_tasks, run_multitask
@@ -152,12 +152,9 @@ class MultitaskLine:
             for name in self.config.tasks
         }
         picture = tasks_chart(report.title, curves).image
-        write_atomic(self.folder / "plots" / f"{TASKS_PLOT}.png", picture)
-        for way in self.together:
-            for name in self.config.tasks:
-                model = self.folder / "models" / way / name
-                write_atomic(model / "plots" / f"{TASKS_PLOT}.png", picture)
-                write_atomic(model / "README.md", task_card(report, way, name).encode())
+        write_atomic(self.folder / TASKS_PLOT, picture)
+        for name, content in task_files(report, picture).items():
+            write_atomic(self.folder / "models" / name, content)
         report.save(self.folder / MultitaskReport.file_name)
 
 

@@ -27,8 +27,8 @@ from hf_transfer_plugin.report.few_shot_card import few_shot_files
 from hf_transfer_plugin.report.markdown import escape
 from hf_transfer_plugin.report.public import public_record
 from hf_transfer_plugin.report.rows import mean_words
-from hf_transfer_plugin.report.task_card import TASKS_PLOT, task_card
-from hf_transfer_plugin.report.words import has_interval, points
+from hf_transfer_plugin.report.task_card import TASKS_PLOT, task_files
+from hf_transfer_plugin.report.words import bounds_words, points
 
 CARDS = Path(__file__).parents[1] / "model_cards"
 _HEAD = """# Cards of the recipes
@@ -74,14 +74,9 @@ def _files(run_folder: Path) -> dict[str, bytes]:
 
 def _task_files(run_folder: Path) -> dict[str, bytes]:
     report = public_record(MultitaskReport.load(run_folder / MultitaskReport.file_name))
-    plot = f"plots/{TASKS_PLOT}.png"
-    picture = (run_folder / plot).read_bytes()
-    found = {MultitaskReport.file_name: report.to_text().encode(), plot: picture}
-    for way in report.verdicts:
-        for task in report.data:
-            found[f"{way}/{task}/README.md"] = task_card(report, way, task).encode()
-            found[f"{way}/{task}/{plot}"] = picture
-    return found
+    picture = (run_folder / TASKS_PLOT).read_bytes()
+    record = {MultitaskReport.file_name: report.to_text().encode(), TASKS_PLOT: picture}
+    return record | task_files(report, picture)
 
 
 def _committed(report: Report) -> Report:
@@ -132,7 +127,7 @@ def _index_row(folder: Path) -> str:
         f"{mean_words(report.transfer, verdict.confidence)} ({verdict.seeds})",
         f"{verdict.baseline} {mean_words(control, verdict.confidence)}",
         points(verdict.difference),
-        f"{points(verdict.lower)} to {points(verdict.upper)}" if has_interval(verdict) else "–",
+        bounds_words(verdict),
         verdict.outcome,
     )
     cells = (f"[{escape(report.title)}]({folder.name}/README.md)", *map(escape, figures))

@@ -11,16 +11,20 @@ import torch
 from torch import nn
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from hf_transfer_plugin.callbacks.first_token_hooks import computing_first_token_alone, last_block
+from hf_transfer_plugin.callbacks.first_token_hooks import (
+    computing_first_token_alone,
+    last_block,
+    trial_batch,
+)
 from hf_transfer_plugin.callbacks.light_dataloaders import as_trainer_reads
 from hf_transfer_plugin.callbacks.objective import ObjectiveCallback
-from hf_transfer_plugin.callbacks.prefix_checks import own_methods
+from hf_transfer_plugin.callbacks.prefix_checks import own_methods, scattered
+from hf_transfer_plugin.objective_kinds import Reads
 from hf_transfer_plugin.random_states import kept_random_states
 
 __all__ = ["FirstTokenAlone", "first_token_alone"]
 
 logger = logging.getLogger(__name__)
-_ROWS = 4
 _READERS = ("compute_loss", "training_step", "prediction_step")
 # Libraries whose hooks on the block are for weights or for the prefix cache.
 _LIBRARIES = ("hf_transfer_plugin.", "transformers.", "accelerate.", "peft.", "torch.")
@@ -74,7 +78,7 @@ class FirstTokenAlone(TrainerCallback):
         if not self.reason:
             with kept_random_states():
                 self.active = self._undo.enter_context(
-                    computing_first_token_alone(model, self._batch, features=self._reads_features())
+                    computing_first_token_alone(model, self._batch, reads=_reads(self._trainer))
                 )
             if not self.active:
                 self.reason = "four rows have other answers when the first token is computed alone"
@@ -97,15 +101,11 @@ class FirstTokenAlone(TrainerCallback):
         self.active = False
 
     def _batch(self) -> Mapping[str, torch.Tensor]:
-        rows, collate = as_trainer_reads(self._trainer, self._trainer.train_dataset)
-        batch = collate([rows[number] for number in range(min(_ROWS, len(rows)))])
-        return self._trainer._prepare_inputs(batch)
-
-    def _reads_features(self) -> bool:
-        return bool(_reads(self._trainer) - {"weights"})
+        read = as_trainer_reads(self._trainer, self._trainer.train_dataset)
+        return self._trainer._prepare_inputs(trial_batch(*read))
 
 
-def _reads(trainer: Trainer) -> frozenset[str]:
+def _reads(trainer: Trainer) -> frozenset[Reads]:
     return frozenset(
         read
         for each in trainer.callback_handler.callbacks
@@ -116,17 +116,14 @@ def _reads(trainer: Trainer) -> frozenset[str]:
 
 def _why_not(trainer: Trainer, model: nn.Module) -> str:
     """Return why all tokens must be computed; "" when a trial shall tell."""
-    args, own = trainer.args, own_methods(trainer, _READERS)
+    own = own_methods(trainer, _READERS)
     found = last_block(model)
     listening = _listeners(found[0]) if found else []
     rows = trainer.train_dataset
     reasons = {
         "the network has no last block of a known make": found is None,
-        "torch_compile is on": args.torch_compile,
-        "several devices in one process (DataParallel) each hold a copy of the model": args.n_gpu
-        > 1,
-        "the weights are spread over processes (FSDP or DeepSpeed)": trainer.is_fsdp_enabled
-        or trainer.is_deepspeed_enabled,
+        "torch_compile is on": trainer.args.torch_compile,
+        **scattered(trainer),
         f"{type(trainer).__name__} has its own {', '.join(own)}, which may read other tokens": bool(
             own
         ),

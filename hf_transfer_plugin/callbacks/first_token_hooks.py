@@ -16,8 +16,9 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from hf_transfer_plugin.callbacks.hook_functions import as_function
 from hf_transfer_plugin.callbacks.objective_reading import PassReader
+from hf_transfer_plugin.objective_kinds import Reads
 
-__all__ = ["computing_first_token_alone", "last_block"]
+__all__ = ["computing_first_token_alone", "last_block", "trial_batch"]
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class FirstTokenParts:
 _TRIED = ("sdpa", "eager")  # also run on a processor
 _ONCE = "hf_transfer_plugin_once"
 _TOLERANCE = 1e-3
+_TRIAL_ROWS = 4
 _KNOWN = (
     # BERT, RoBERTa, ELECTRA and their kin
     FirstTokenParts("attention.self.query", ("attention.output",)),
@@ -44,7 +46,7 @@ def computing_first_token_alone(
     model: nn.Module,
     batch: Callable[[], Mapping[str, torch.Tensor]],
     *,
-    features: bool = False,
+    reads: frozenset[Reads] = frozenset(),
 ) -> Iterator[bool]:
     """Let the last block compute the first token alone, wherever that gives the same answers.
 
@@ -59,17 +61,24 @@ def computing_first_token_alone(
     Args:
         model: with a head for classes.
         batch: gives some rows to try it on, called for a block of a known kind alone.
-        features: those of each row must be the same, too: an objective reads them.
+        reads: what objectives read: with "layers" nothing changes, and but for "weights" the
+            features of each row must be the same, too.
 
     Yields:
         whether the first token is computed alone.
     """
     found = last_block(model)
-    if found is None or not _agrees(model, *found, batch(), features):
+    features = bool(reads - {"weights"})
+    if found is None or "layers" in reads or not _agrees(model, *found, batch(), features):
         yield False
         return
     with _narrowed(*found):
         yield True
+
+
+def trial_batch(rows: Any, collate: Callable[[Any], Any]) -> Any:
+    """Return the first rows of a dataset as a batch to try it on."""
+    return collate([rows[number] for number in range(min(_TRIAL_ROWS, len(rows)))])
 
 
 def last_block(model: nn.Module) -> tuple[nn.Module, FirstTokenParts] | None:

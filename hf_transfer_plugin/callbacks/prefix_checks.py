@@ -11,7 +11,7 @@ from hf_transfer_plugin.callbacks.objective import ObjectiveCallback
 from hf_transfer_plugin.data import AugmentedImages, DomainPairs
 from hf_transfer_plugin.errors import ConfigError
 
-__all__ = ["check_storage", "own_methods", "why_not"]
+__all__ = ["check_storage", "own_methods", "scattered", "why_not"]
 
 _READERS = (
     *("compute_loss", "training_step", "prediction_step", "get_train_dataloader"),
@@ -52,6 +52,16 @@ def own_methods(trainer: Trainer, names: Sequence[str]) -> list[str]:
     ]
 
 
+def scattered(trainer: Trainer) -> dict[str, bool]:
+    """Return reason -> whether it holds, where hooks on one whole model do not reach the work."""
+    return {
+        "several devices in one process (DataParallel) each hold a copy of the model; start one "
+        "process for each": trainer.args.n_gpu > 1,
+        "the weights are spread over processes (FSDP or DeepSpeed)": trainer.is_fsdp_enabled
+        or trainer.is_deepspeed_enabled,
+    }
+
+
 def why_not(trainer: Trainer, dataset: Any, for_training: bool) -> str:
     """Return why this Trainer must read every row of a dataset itself; "" when it need not."""
     args, kind = trainer.args, type(trainer)
@@ -65,10 +75,7 @@ def why_not(trainer: Trainer, dataset: Any, for_training: bool) -> str:
     reasons = {
         f"the objective {', '.join(readers)} reads the whole input": bool(readers),
         "torch_compile is on: a compiled graph has the frozen layers built in": args.torch_compile,
-        "several devices in one process (DataParallel) each hold a copy of the model; start one "
-        "process for each": args.n_gpu > 1,
-        "the weights are spread over processes (FSDP or DeepSpeed)": trainer.is_fsdp_enabled
-        or trainer.is_deepspeed_enabled,
+        **scattered(trainer),
         f"{kind.__name__} has its own {', '.join(overridden)}, which may read inputs that the "
         "cache leaves out": bool(overridden),
         "train_sampling_strategy='batch_rebalance' reads whole rows": for_training

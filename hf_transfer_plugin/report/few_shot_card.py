@@ -14,8 +14,8 @@ from hf_transfer_plugin.report.rows import Cells
 from hf_transfer_plugin.report.short_card import ShortCard, short_card
 from hf_transfer_plugin.report.use_words import pipeline_snippet
 from hf_transfer_plugin.report.words import (
+    bounds_words,
     counted,
-    has_interval,
     interval_name,
     metric_name,
     number,
@@ -43,9 +43,9 @@ scores = vectors @ head["weight"].T + head["bias"]
 labels = [encoder.config.id2label[index] for index in scores.argmax(1).tolist()]
 """
 _METHODS: dict[FewShotMethod, str] = {
-    "prototypes": "the mean of each class (Snell et al. 2017) on frozen features",
-    "probe": "a logistic regression on frozen features",
-    "contrastive": "contrastive tuning of the encoder, then a logistic regression (SetFit, "
+    "prototypes": "The mean of each class (Snell et al. 2017) on frozen features",
+    "probe": "A logistic regression on frozen features",
+    "contrastive": "Contrastive tuning of the encoder, then a logistic regression (SetFit, "
     "Tunstall et al. 2022)",
 }
 
@@ -75,7 +75,7 @@ def few_shot_files(result: FewShotResult) -> dict[str, bytes]:
             license=result.licenses.get("checkpoint"),
             library="transformers" if images else None,
         ),
-        first=f"{_sentence_case(_METHODS[result.kept])}: test {metric} {percent(mean)} ± "
+        first=f"{_METHODS[result.kept]}: test {metric} {percent(mean)} ± "
         f"{100 * spread:.1f} from {counted(shots, 'label')} a class, mean and standard deviation "
         f"over {result.draws} draws of {shots * classes} examples.",
         results=_cells(result),
@@ -106,10 +106,6 @@ def few_shot_files(result: FewShotResult) -> dict[str, bytes]:
         result.file_name: result.to_text().encode("utf-8", errors="replace"),
         f"plots/{_PLOT}.png": chart.image,
     }
-
-
-def _sentence_case(text: str) -> str:
-    return text[0].upper() + text[1:]
 
 
 def _choice(result: FewShotResult) -> str:
@@ -150,7 +146,4 @@ def _basis(result: FewShotResult) -> str:
 def _against(verdict: Verdict | None) -> tuple[str, str, str]:
     if verdict is None:
         return "", "", ""
-    interval = "–"
-    if has_interval(verdict):
-        interval = f"{points(verdict.lower)} to {points(verdict.upper)}"
-    return points(verdict.difference), interval, verdict.outcome
+    return points(verdict.difference), bounds_words(verdict), verdict.outcome

@@ -64,7 +64,6 @@ def card_metadata(report: Report, repository: str | None) -> ModelCardData:
         repository: name of the model on the Hub, if known.
     """
     plan = report.transfer.plan
-    alone = is_kept_alone(report)
     return front_matter(
         Published(
             title=report.title,
@@ -73,13 +72,17 @@ def card_metadata(report: Report, repository: str | None) -> ModelCardData:
             spec=plan.data,
             test=kept_seed(report.transfer).test,
             license=report.licenses.get("checkpoint"),
-            library="hf-transfer-plugin"
-            if is_static(report)
-            else ("peft" if alone else "transformers"),
-            is_adapter=alone,
+            library=_library(report),
+            is_adapter=is_kept_alone(report),
             repository=repository,
         )
     )
+
+
+def _library(report: Report) -> str:
+    if is_static(report):
+        return "hf-transfer-plugin"
+    return "peft" if is_kept_alone(report) else "transformers"
 
 
 def front_matter(model: Published) -> ModelCardData:

@@ -15,7 +15,7 @@ from hf_transfer_plugin.report.evidence import (
 )
 from hf_transfer_plugin.report.names import one_line
 from hf_transfer_plugin.report.words import (
-    has_interval,
+    bounds_words,
     interval_name,
     metric_name,
     number,
@@ -80,10 +80,8 @@ def result_cells(report: Report) -> Cells:
             continue
         if result.plan.name == verdict.baseline:
             name += " (primary control)"
-        interval = "–"
-        if has_interval(against):
-            interval = f"{points(against.lower)} to {points(against.upper)}"
-        rows.append((name, mean, points(against.difference), interval, against.outcome, seconds))
+        bounds = bounds_words(against)
+        rows.append((name, mean, points(against.difference), bounds, against.outcome, seconds))
     metric = f"Test {metric_name(verdict.metric)}, mean ± sd"
     caption = (
         "Transfer and every control over the seeds. Differences are transfer − control, in points."

@@ -11,7 +11,7 @@ from hf_transfer_plugin.report.rows import Cells
 from hf_transfer_plugin.report.short_card import ShortCard, short_card
 from hf_transfer_plugin.report.use_words import pipeline_snippet
 from hf_transfer_plugin.report.words import (
-    has_interval,
+    bounds_words,
     interval_name,
     interval_words,
     listed,
@@ -21,15 +21,35 @@ from hf_transfer_plugin.report.words import (
     seed_words,
 )
 
-__all__ = ["TASKS_PLOT", "task_card"]
+__all__ = ["TASKS_PLOT", "task_card", "task_files"]
 
-TASKS_PLOT = "tasks"
+_PLOT = "tasks"
+#: The picture of a run, and of each card, below its folder.
+TASKS_PLOT = f"plots/{_PLOT}.png"
 _OUTCOMES = {
     "helped": "Training together helped",
     "harmed": "Training together harmed",
     "equivalent": "Training together makes no practical difference",
     "inconclusive": "It is not decided whether training together helps",
 }
+
+
+def task_files(report: MultitaskReport, picture: bytes) -> dict[str, bytes]:
+    """Return the files beside the weights of each model: its card and the picture.
+
+    Args:
+        report: what the run gave.
+        picture: of all tasks, a PNG.
+
+    Returns:
+        Path WAY/TASK/NAME with forward slashes -> content.
+    """
+    found = {}
+    for way in report.verdicts:
+        for task in report.data:
+            found[f"{way}/{task}/README.md"] = task_card(report, way, task).encode()
+            found[f"{way}/{task}/{TASKS_PLOT}"] = picture
+    return found
 
 
 def task_card(report: MultitaskReport, way: str, task: str) -> str:
@@ -62,7 +82,7 @@ def task_card(report: MultitaskReport, way: str, task: str) -> str:
             published=f"The weights published here are those of way {way}, seed {kept.seed}, whose "
             f"mean validation over the tasks is best; their own test {metric} is "
             f"{percent(kept.test[task][verdict.metric])}, which is the figure in the metadata.",
-            plot=TASKS_PLOT,
+            plot=_PLOT,
             alt=f"Validation {metric} over the epochs, a panel for each task: alone, and in each "
             "way of training them together.",
             limits=[
@@ -111,7 +131,7 @@ def _cells(report: MultitaskReport, task: str) -> Cells:
             one_line(way),
             percent(each.transfer_mean),
             points(each.difference),
-            f"{points(each.lower)} to {points(each.upper)}" if has_interval(each) else "–",
+            bounds_words(each),
             each.outcome,
         )
         for way, each in found.items()

@@ -11,6 +11,7 @@ from hf_transfer_plugin.report.settling_words import settle_words
 
 __all__ = [
     "OUTCOME_WORDS",
+    "bounds_words",
     "counted",
     "go_words",
     "has_interval",
@@ -69,7 +70,14 @@ def interval_words(verdict: Verdict) -> str:
     """Return the interval of a verdict, such as "95% interval +1.0 to +2.0 points"."""
     if not has_interval(verdict):
         return "no interval: too few seeds"
-    return f"{interval_name(verdict)} {points(verdict.lower)} to {points(verdict.upper)} points"
+    return f"{interval_name(verdict)} {bounds_words(verdict)} points"
+
+
+def bounds_words(verdict: Verdict) -> str:
+    """Return the bounds of a verdict in points, without level and unit; a dash without interval."""
+    if not has_interval(verdict):
+        return "–"
+    return f"{points(verdict.lower)} to {points(verdict.upper)}"
 
 
 def interval_name(verdict: Verdict) -> str:

@@ -21,7 +21,6 @@ from hf_transfer_plugin import (
 from tests.callbacks.tiny import bert, bert_config, changed, lora, resnet, tensors, trainer, vit
 
 TOKENS = 8
-NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 
 
 class Seen(TrainerCallback):

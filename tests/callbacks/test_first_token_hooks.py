@@ -20,6 +20,7 @@ from transformers import (
 )
 
 from hf_transfer_plugin.callbacks.first_token_hooks import computing_first_token_alone
+from hf_transfer_plugin.objective_kinds import Reads
 
 _TOKENS = 9
 _SIZES = {
@@ -83,7 +84,8 @@ def test_answers_and_gradients_are_those_of_all_tokens(
 ) -> None:
     model, batch = _made(kind, attention)
     model.train()  # comes back as it was, whatever is tried
-    with computing_first_token_alone(model, lambda: batch, features=features):
+    reads: frozenset[Reads] = frozenset({"features"} if features else ())
+    with computing_first_token_alone(model, lambda: batch, reads=reads):
         assert model.training
         model.eval()
         narrow, same, tokens = _learn(model, kind, batch)
