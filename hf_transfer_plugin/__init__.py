@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from hf_transfer_plugin.layer_profile_record import LayerProfile
     from hf_transfer_plugin.layers import LayerGroup, LayerGroups, layer_groups
     from hf_transfer_plugin.line import Line
+    from hf_transfer_plugin.masked_language_records import MaskedLanguageResult
     from hf_transfer_plugin.multitask_config import MultitaskConfig, load_multitask_config
     from hf_transfer_plugin.multitask_line import MultitaskLine
     from hf_transfer_plugin.multitask_records import (
@@ -114,7 +115,6 @@ if TYPE_CHECKING:
     from hf_transfer_plugin.source_weight_records import SourceWeights, WeighedSource
     from hf_transfer_plugin.train import Against, run
     from hf_transfer_plugin.train.masked_language import masked_language_pretraining
-    from hf_transfer_plugin.train.masked_language_records import MaskedLanguageResult
     from hf_transfer_plugin.train.multitask import run_multitask
     from hf_transfer_plugin.until_settled import judge_until_settled
     from hf_transfer_plugin.word_vectors.making import StaticEmbeddings, static_embeddings
@@ -330,7 +330,7 @@ _HOMES = {
     "train": ("Against", "run"),
     "train.multitask": ("run_multitask",),
     "train.masked_language": ("masked_language_pretraining",),
-    "train.masked_language_records": ("MaskedLanguageResult",),
+    "masked_language_records": ("MaskedLanguageResult",),
     "until_settled": ("judge_until_settled",),
     "word_vectors.making": ("StaticEmbeddings", "static_embeddings"),
 }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hf_transfer_plugin.adapt.average_checks import check_average
 from hf_transfer_plugin.config_domains import check_domains
 from hf_transfer_plugin.data.splitting import ROLES
-from hf_transfer_plugin.decide.controls import CONTROLS
+from hf_transfer_plugin.decide.controls import BEFORE_PRETRAINING, CONTROLS, pretraining_of
 from hf_transfer_plugin.decide.hidden import MOST_EXAMPLES
 from hf_transfer_plugin.decide.planned_looks import check_looks
 from hf_transfer_plugin.errors import ConfigError, did_you_mean, require
@@ -72,6 +72,8 @@ def check_values(config: RunConfig, task: Task | None) -> None:
     for name in config.controls:
         hint = did_you_mean(name, CONTROLS)
         require(name in CONTROLS, "controls", f"{name}{hint}", "some of " + ", ".join(CONTROLS))
+    if BEFORE_PRETRAINING in config.controls and config.checkpoint is not None:
+        pretraining_of(config.checkpoint)
     check_domains(config)
 
 

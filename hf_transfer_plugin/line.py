@@ -24,6 +24,7 @@ from hf_transfer_plugin.line_proposing import came_from, proposed
 from hf_transfer_plugin.line_scoring import profiled, ranked
 from hf_transfer_plugin.line_training import LineTraining
 from hf_transfer_plugin.look_records import Looks
+from hf_transfer_plugin.masked_language_records import MaskedLanguageResult
 from hf_transfer_plugin.planned_training import check_looks_held, verdict_of
 from hf_transfer_plugin.processes import is_first, wait_for_all
 from hf_transfer_plugin.proposal_records import Proposal
@@ -216,6 +217,8 @@ class Line:
         """Write report.html, README.md (the card), report.json and the plots."""
         verdict = self.judge()
         plan = self.plan()
+        pretraining = MaskedLanguageResult.of(plan.checkpoint)
+        came_first = pretraining.checkpoint if pretraining is not None else plan.checkpoint
         lost = verdict.hidden.lost_examples if verdict.hidden is not None else ()
         report = Report(
             title=self.config.title or self.folder.name,
@@ -228,10 +231,11 @@ class Line:
             environment=environment(),
             command=self.command,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
-            licenses=known_license(plan.checkpoint),
+            licenses=known_license(came_first),
             rescue=self.rescued(verdict),
             examples=shown_examples(self.data, lost[: self.config.report_examples]),
             proposal=came_from(self.folder, plan, self.data),
+            pretraining=pretraining,
         )
         if is_first():
             for name, content in report_files(report).items():

@@ -16,6 +16,7 @@ from hf_transfer_plugin.cost_records import RunCost
 from hf_transfer_plugin.data_records import DataSpec, DataSummary, ShownExample, Task
 from hf_transfer_plugin.domain_kinds import CHOICES, ChooseBy, Criterion, Labels, reads_domains
 from hf_transfer_plugin.drift_records import Drift
+from hf_transfer_plugin.masked_language_records import MaskedLanguageResult
 from hf_transfer_plugin.objective_records import Objective
 from hf_transfer_plugin.phases import Choice, Phase, Transition
 from hf_transfer_plugin.proposal_records import Proposal
@@ -262,6 +263,8 @@ class Report(Record):
         rescue: the ladder after a transfer that may harm, if it was climbed.
         examples: test examples that transfer loses, as they are shown; empty: none is.
         proposal: what the plan of the transfer came from; None for a plan that was written.
+        pretraining: what made the checkpoint from another one, on texts without labels; None where
+            nothing says so.
     """
 
     file_name = "report.json"
@@ -280,13 +283,22 @@ class Report(Record):
     rescue: Rescue | None = None
     examples: tuple[ShownExample, ...] = ()
     proposal: Proposal | None = None
+    pretraining: MaskedLanguageResult | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the record as JSON; without a proposal that field is left out."""
+        """Return the record as JSON; what made plan or checkpoint is left out where nothing did."""
         data = super().to_json()
-        if self.proposal is None:
-            del data["proposal"]
+        for name in ("proposal", "pretraining"):
+            if data[name] is None:
+                del data[name]
         return data
+
+    @property
+    def source_checkpoint(self) -> str:
+        """Return the checkpoint that was there first: before a pretraining that is known of."""
+        if self.pretraining is not None:
+            return self.pretraining.checkpoint
+        return self.transfer.plan.checkpoint
 
     @property
     def transfer(self) -> RunResult:

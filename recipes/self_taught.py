@@ -8,13 +8,16 @@
         --config recipes/configs/text_classification/trec6_self_taught.yaml
 
 The texts of the train split are read without their labels; `data.train_examples` says how many
-labelled rows fine-tuning gets. The pretrained checkpoint is written to RUN_FOLDER/pretrained and
-can be the `checkpoint` of any config.
+labelled rows fine-tuning gets. RUN_FOLDER gets what a run leaves there (report.html, the card
+README.md, model/) and the pretrained checkpoint, pretrained/, which can be the `checkpoint` of any
+config.
 """
 
 from __future__ import annotations
 
 import argparse
+import shlex
+import sys
 
 from hf_transfer_plugin import load_config, self_taught, session
 
@@ -32,6 +35,7 @@ def main() -> None:
 
     found = self_taught(
         load_config(arguments.config, arguments.overrides),
+        command=shlex.join(["python", *sys.argv]),
         epochs=arguments.epochs,
         learning_rate=arguments.learning_rate,
         max_length=arguments.max_length,
@@ -42,14 +46,15 @@ def main() -> None:
     print(
         f"masked words: {masked.before:.3f} -> {masked.after:.3f} nats{head}, {masked.texts} texts"
     )
-    for result in (found.transfer, found.control):
+    for result in found.report.results:
         scores = result.scores()
-        print(f"{result.plan.name:<12} test {result.plan.metric} {sum(scores) / len(scores):.4f}")
+        print(f"{result.plan.name:<20} test {result.plan.metric} {sum(scores) / len(scores):.4f}")
     print(
         f"{verdict.outcome} against {verdict.baseline}: {verdict.difference:+.4f} "
         f"[{verdict.lower:+.4f}, {verdict.upper:+.4f}], {verdict.seeds} paired seeds"
     )
     print(f"checkpoint: {found.folder}")
+    print(f"report: {found.folder.parent / 'report.html'}")
 
 
 if __name__ == "__main__":

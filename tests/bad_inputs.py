@@ -285,6 +285,7 @@ _FOLDERS = (
 )
 _SOURCES = (
     _override("no source", "controls=permuted-source", "permuted-source without source_data"),
+    _override("no pretraining", "controls=before-pretraining", "before-pretraining of the check"),
     _override("idle source", "source_data=texts", "source_data, which none of the controls", "add"),
     _source("key of a source", {"path": "texts", "lable": "y"}, "key source_data.lable; did you"),
     _source("list as source", ["a"], "source_data: ['a']", "a path or Hub name"),

@@ -27,6 +27,7 @@ LAYERS = (
         "few_shot_records",
         "layer_profile_record",
         "look_records",
+        "masked_language_records",
         "ranking_records",
         "records",
     }

@@ -23,10 +23,20 @@ from hf_transfer_plugin.decide.rates import (
     rates_around,
 )
 from hf_transfer_plugin.errors import ConfigError, did_you_mean
+from hf_transfer_plugin.masked_language_records import MaskedLanguageResult
 from hf_transfer_plugin.records import Average, Phase, Plan
 
-__all__ = ["CONTROLS", "DEFAULT_CONTROLS", "PERMUTED_SOURCE", "SOURCE_CONTROLS", "controls"]
+__all__ = [
+    "BEFORE_PRETRAINING",
+    "CONTROLS",
+    "DEFAULT_CONTROLS",
+    "PERMUTED_SOURCE",
+    "SOURCE_CONTROLS",
+    "controls",
+    "pretraining_of",
+]
 
+BEFORE_PRETRAINING = "before-pretraining"
 DEFAULT_CONTROLS = ("from-scratch", "linear", "majority")
 PERMUTED_SOURCE = "./sources/permuted"  # in the run folder
 #: Those that read source data.
@@ -55,6 +65,8 @@ def controls(
     - "permuted-source": the plan as it is, from a network of the same architecture that learned
       permuted labels on the source data (`PERMUTED_SOURCE`; a `Line` makes it). Does it matter
       what the source taught, or would any training on its inputs do?
+    - "before-pretraining": the plan as it is, from the checkpoint as it was before
+      `masked_language_pretraining`. Does further pretraining help?
     - "source-only": the plan on the source's labels, without an objective that reads domains. Does
       adaptation help, or does the target harm?
     - "target-only": the plan on the target's labels: what they would give, a ceiling where the
@@ -65,12 +77,13 @@ def controls(
 
     Data, seeds and metric stay those of the plan. A control trains with a grid of rates, because
     one at a rate that was tuned for the transfer loses for that reason alone, and help is
-    over-reported. "permuted-source" has the plan's own rates: with a grid of three in the plan,
-    those of both are tuned. It alone has the adapter and the objective of the plan: an adapter on
-    random weights that never train would lose to anything, and an objective has no source to hold
-    them to. The controls of domains that train a network have both, and the plan's own rates.
-    What validation gains by an average of weights, the controls that train a network gain too;
-    those from other weights or with other layers have no start to go back to, so they drop WiSE-FT.
+    over-reported. "permuted-source" and "before-pretraining" have the plan's own rates: with a grid
+    of three in the plan, those of both are tuned. They have the adapter and the objective of the
+    plan, others do not: an adapter on random weights that never train would lose to anything, and
+    an objective has no source to hold them to. The controls of domains that train a network have
+    both, and the plan's own rates. What validation gains by an average of weights, the controls
+    that train a network gain too; those from other weights or with other layers have no start to
+    go back to, so they drop WiSE-FT.
 
     Args:
         plan: the transfer, from a pretrained checkpoint.
@@ -84,8 +97,8 @@ def controls(
         One plan for each name.
 
     Raises:
-        ConfigError: for an unknown or repeated name, a rate that is not positive, or a plan that
-            transfers nothing.
+        ConfigError: for an unknown or repeated name, a rate that is not positive, a plan that
+            transfers nothing, or "before-pretraining" of a checkpoint that had none.
     """
     _check_transfers(plan)
     _check_names(names)
@@ -139,6 +152,34 @@ def _permuted_source(plan: Plan, _: Rates) -> Plan:
         revision=None,
         watch=control_watch(plan),
     )
+
+
+def _before_pretraining(plan: Plan, _: Rates) -> Plan:
+    found = pretraining_of(plan.checkpoint)
+    return replace(
+        plan,
+        name=BEFORE_PRETRAINING,
+        checkpoint=found.checkpoint,
+        revision=found.revision,
+        watch=control_watch(plan),
+    )
+
+
+def pretraining_of(checkpoint: str) -> MaskedLanguageResult:
+    """Return what made a checkpoint, which the control "before-pretraining" goes back behind.
+
+    Raises:
+        ConfigError: for one that `masked_language_pretraining` did not write.
+    """
+    found = MaskedLanguageResult.of(checkpoint)
+    if found is None:
+        raise ConfigError(
+            arrived=f"the control {BEFORE_PRETRAINING} of the checkpoint {checkpoint}",
+            expected="a folder that masked_language_pretraining wrote, with "
+            + MaskedLanguageResult.file_name,
+            action=f"name that folder as checkpoint, or remove {BEFORE_PRETRAINING} from controls",
+        )
+    return found
 
 
 def _average(plan: Plan) -> Average | None:
@@ -200,6 +241,7 @@ CONTROLS: Mapping[str, Callable[[Plan, Rates], Plan]] = MappingProxyType(
         "linear": _linear,
         "majority": _majority,
         "permuted-source": _permuted_source,
+        BEFORE_PRETRAINING: _before_pretraining,
         "source-only": source_only,
         "target-only": target_only,
         "source-and-target": source_and_target,

@@ -20,8 +20,9 @@ from hf_transfer_plugin.report.drift_rows import drift_cells, drift_sentences
 from hf_transfer_plugin.report.evidence import class_rows, kept_seed, spread
 from hf_transfer_plugin.report.harm_rows import harmed_classes, hidden_cells, hidden_sentence
 from hf_transfer_plugin.report.metadata import card_metadata
-from hf_transfer_plugin.report.names import display_name, hub_model, one_line
+from hf_transfer_plugin.report.names import display_name, one_line
 from hf_transfer_plugin.report.page import templates
+from hf_transfer_plugin.report.pretraining_words import checkpoint_words
 from hf_transfer_plugin.report.proposal_words import card_sentences
 from hf_transfer_plugin.report.public import public_report
 from hf_transfer_plugin.report.ranking_words import ranking_sentence
@@ -110,8 +111,7 @@ def model_card(
             environment=report.environment,
             created=report.created,
             data_license=report.licenses.get("data"),
-            checkpoint=hub_model(transfer.plan.checkpoint)
-            or display_name(transfer.plan.checkpoint),
+            checkpoint=checkpoint_words(report),
         )
     )
     return f"---\n{card_metadata(report, repository).to_yaml()}\n---\n\n{body}"

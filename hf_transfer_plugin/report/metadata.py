@@ -63,17 +63,19 @@ def card_metadata(report: Report, repository: str | None) -> ModelCardData:
         report: what the run gave.
         repository: name of the model on the Hub, if known.
     """
-    plan = report.transfer.plan
+    plan, alone = report.transfer.plan, is_kept_alone(report)
+    # An adapter fits the very weights it was trained on, and no others.
+    base = plan.checkpoint if alone else report.source_checkpoint
     return front_matter(
         Published(
             title=report.title,
             task=report.task,
-            base=hub_model(plan.checkpoint) if plan.weights == "pretrained" else None,
+            base=hub_model(base) if plan.weights == "pretrained" else None,
             spec=plan.data,
             test=kept_seed(report.transfer).test,
             license=report.licenses.get("checkpoint"),
             library=_library(report),
-            is_adapter=is_kept_alone(report),
+            is_adapter=alone,
             repository=repository,
         )
     )

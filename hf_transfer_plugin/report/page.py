@@ -21,6 +21,7 @@ from hf_transfer_plugin.report.harm_rows import (
     shown_hidden,
 )
 from hf_transfer_plugin.report.names import display_name, one_line
+from hf_transfer_plugin.report.pretraining_words import checkpoint_words
 from hf_transfer_plugin.report.proposal_rows import shown_proposal
 from hf_transfer_plugin.report.public import redacted_report
 from hf_transfer_plugin.report.ranking_rows import ranking_cells
@@ -115,7 +116,7 @@ def html_page(report: Report, charts: Mapping[str, Chart], model_url: str | None
             data=display_name(report.data.path),
             created=report.created,
             model_url=_address(model_url),
-            checkpoint=display_name(transfer.plan.checkpoint),
+            checkpoint=checkpoint_words(report),
             what=ranking_sentence(report),
             findings=report.ranking.findings,
             outcome=verdict.outcome,

@@ -14,6 +14,7 @@ from hf_transfer_plugin.report.evidence import (
     verdict_against,
 )
 from hf_transfer_plugin.report.names import one_line
+from hf_transfer_plugin.report.pretraining_words import pretraining_sentences
 from hf_transfer_plugin.report.words import (
     bounds_words,
     interval_name,
@@ -142,7 +143,10 @@ def seed_cells(report: Report) -> Cells:
 
 
 def how_sentences(report: Report) -> list[str]:
-    """Return HOW in plain words: schedule, objective, data, average, share of weights, rate."""
+    """Return HOW in plain words.
+
+    They are of schedule, objective, data, pretraining, average, share of weights and rate.
+    """
     transfer = report.transfer
     sentences = schedule_words(transfer.plan.schedule)
     if transfer.plan.adapter is not None:
@@ -156,7 +160,8 @@ def how_sentences(report: Report) -> list[str]:
         )
     if transfer.plan.data.augment is not None:
         sentences.append(f"Training images are augmented: {transfer.plan.data.augment.described}.")
-    sentences += [*domain_sentences(report), *average_sentences(report)]
+    sentences += [*pretraining_sentences(report), *domain_sentences(report)]
+    sentences += average_sentences(report)
     if transfer.parameters:
         share = transfer.trainable_parameters / transfer.parameters
         sentences.append(

@@ -27,13 +27,10 @@ from hf_transfer_plugin.callbacks.progress import ProgressBarCallback
 from hf_transfer_plugin.checkpoints import Checkpoint, without_bars
 from hf_transfer_plugin.errors import RecordError
 from hf_transfer_plugin.kept_models import keep_model
+from hf_transfer_plugin.masked_language_records import MaskedLanguageCurve, MaskedLanguageResult
 from hf_transfer_plugin.processes import cpu_only, world_size
 from hf_transfer_plugin.terminal import progress
-from hf_transfer_plugin.train.masked_language_records import (
-    MaskedLanguageCurve,
-    MaskedLanguageResult,
-    check_options,
-)
+from hf_transfer_plugin.train.masked_language_options import check_options
 from hf_transfer_plugin.train.masked_positions import predicting_masked_alone
 from hf_transfer_plugin.train.masked_rows import MaskedRows, masked_rows
 
@@ -143,6 +140,7 @@ def masked_language_pretraining(
     result = MaskedLanguageResult(
         request=request,
         checkpoint=checkpoint,
+        revision=revision,
         model_type=model.config.model_type,
         texts=rows.texts,
         validation_texts=rows.validation_texts,

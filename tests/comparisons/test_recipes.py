@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 import yaml
 from PIL import Image
+from transformers import pipeline
 
 from hf_transfer_plugin import (
     ClusterComparison,
     InstanceTransferConfig,
+    MaskedLanguageResult,
+    Report,
     RunResult,
     TransferError,
     cluster_comparison,
@@ -179,13 +182,21 @@ def test_further_pretraining(
     write_config(workplace / "config.yaml", data=data, controls=["majority"])
     said = _said(monkeypatch, capsys, "self_taught", "--epochs", "1", "--max-length", "16")
     # All 40 texts of train are read, the labels of 10.
-    assert "masked words: " in said and "36 texts" in said and "against without" in said
-    results = [
-        RunResult.load(workplace / "run" / "results" / f"{name}.json")
-        for name in ("self-taught", "without")
-    ]
-    assert [each.plan.data.train_examples for each in results] == [10, 10]
-    assert results[0].plan.checkpoint.endswith("pretrained")
+    assert "masked words: " in said and "36 texts" in said
+    assert "against before-pretraining" in said
+    report = Report.load(workplace / "run" / "report.json")
+    after, before, majority = report.results
+    assert [each.plan.data.train_examples for each in report.results] == [10, 10, 10]
+    assert Path(after.plan.checkpoint).name == "pretrained" and before.plan.checkpoint == "./bert"
+    assert majority.plan.name == "majority" and report.verdict.baseline == "before-pretraining"
+    ranked = [Path(each.checkpoint).name for each in report.ranking.candidates]
+    assert sorted(ranked) == ["bert", "pretrained"]
+    assert report.pretraining == MaskedLanguageResult.of(str(workplace / "run" / "pretrained"))
+    card = (workplace / "run" / "README.md").read_text()
+    assert "Weights of bert, pretrained further." in card and str(workplace) not in card
+    assert "on 36 texts without their labels" in card
+    assert "self_taught.py --config config.yaml --epochs 1 --max-length 16" in card
+    assert pipeline("text-classification", str(workplace / "run" / "model"))("film")
     image_checkpoint(workplace / "resnet")
     images = load_config("config.yaml", ["task=image-classification", "checkpoint=./resnet"])
     with pytest.raises(TransferError, match="image-classification"):

@@ -1,11 +1,13 @@
 """Controls are plans: one table of what each changes, and what it leaves alone."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
 from hf_transfer_plugin.decide.controls import CONTROLS, PERMUTED_SOURCE, controls
 from hf_transfer_plugin.errors import ConfigError
+from hf_transfer_plugin.masked_language_records import MaskedLanguageResult
 from hf_transfer_plugin.records import Average, DataSpec, Objective, Phase, Plan
 from tests.decide.results import plan
 
@@ -34,8 +36,42 @@ TEXT_PAIRS, IMAGE_PAIRS = (
 DOMAINS = ("source-and-target", "source-only", "target-only")
 ALL, HEAD = (Phase(train=("*",)),), (Phase(train=("head",)),)
 
+
+@pytest.fixture(scope="module", autouse=True)
+def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let the folder ./pretrained say that it was sample:text, revision "abc"."""
+    folder = tmp_path_factory.mktemp("work")
+    found = MaskedLanguageResult(
+        request="",
+        checkpoint="sample:text",
+        model_type="bert",
+        texts=40,
+        validation_texts=4,
+        steps=3,
+        before=3.0,
+        after=2.0,
+        curve=(),
+        fresh_head=False,
+        seconds=1.0,
+        revision="abc",
+    )
+    found.save(folder / "pretrained" / found.file_name)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        yield
+
+
+PRETRAINED, PRETRAINED_IMAGE = (
+    replace(each, checkpoint="./pretrained", revision=None) for each in (TEXT, IMAGE)
+)
+
 TABLE = [
     # control, task, name, checkpoint, weights, schedule, rates
+    *(
+        ("before-pretraining", each, "before-pretraining", "sample:text", "pretrained", row, ())
+        for each in (PRETRAINED, PRETRAINED_IMAGE)
+        for row in (TEXT.schedule,)
+    ),
     ("from-scratch", TEXT, "from-scratch", "sample:text", "random", ALL, (6e-6, 2e-5, 6e-5)),
     ("from-scratch", IMAGE, "from-scratch", "sample:text", "random", ALL, (6e-6, 2e-5, 6e-5)),
     ("frozen-probe", TEXT, "frozen-probe", "sample:text", "pretrained", HEAD, (2e-5, 2e-4, 2e-3)),
@@ -67,7 +103,14 @@ TABLE = [
 
 
 def test_the_table_holds_every_control_for_both_tasks():
-    known = ["from-scratch", "frozen-probe", "linear", "majority", "per-domain-standardised"]
+    known = [
+        "before-pretraining",
+        "from-scratch",
+        "frozen-probe",
+        "linear",
+        "majority",
+        "per-domain-standardised",
+    ]
     known += ["permuted-source", "source-and-target", "source-only", "target-only"]
     assert sorted(CONTROLS) == known
     assert [(row[0], row[1].task) for row in TABLE] == [
@@ -99,6 +142,13 @@ def test_a_control_with_a_network_changes_nothing_else(control):
         made = replace(made, checkpoint=TEXT.checkpoint, revision=TEXT.revision)
     kept = {"name": "transfer", "weights": "pretrained", "schedule": TEXT.schedule}
     assert replace(made, learning_rates=(), **kept) == TEXT
+
+
+def test_the_checkpoint_before_its_pretraining_trains_by_the_same_plan():
+    (made,) = controls(PRETRAINED, ["before-pretraining"])
+    assert replace(made, name="transfer") == TEXT
+    with pytest.raises(ConfigError, match="before-pretraining of the checkpoint sample:text"):
+        controls(TEXT, ["before-pretraining"])
 
 
 @pytest.mark.parametrize(
@@ -135,10 +185,11 @@ def test_a_control_that_is_the_transfer_is_none():
 @pytest.mark.parametrize("control", CONTROLS)
 def test_what_validation_gains_by_an_average_controls_gain_too(control):
     trains = control not in ("linear", "majority", "per-domain-standardised")
-    whole = control in ("permuted-source", *DOMAINS)
+    whole = control in ("before-pretraining", "permuted-source", *DOMAINS)
+    pairs = replace(TEXT_PAIRS, checkpoint="./pretrained")
     for name in ("ema", "soup", "wise_ft"):
         average = Average(name)
-        (made,) = controls(replace(TEXT_PAIRS, average=average), (control,))
+        (made,) = controls(replace(pairs, average=average), (control,))
         kept = trains and (name != "wise_ft" or whole)
         assert made.average == (average if kept else None)
 
