@@ -1,7 +1,8 @@
 """Measure how much faster convolutions of a processor are when channels lie beside each other.
 
 All of it, some minutes on one core:
-    python recipes/benchmarks/image_layout.py
+    python recipes/benchmarks/image_layout.py --out RESULTS.jsonl
+    python recipes/benchmarks/image_layout.py --table --out RESULTS.jsonl
 
 A first look:
     python recipes/benchmarks/image_layout.py --networks tf_efficientnet_lite0 --repeats 1
@@ -14,12 +15,15 @@ but the order of additions within a convolution differs.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from functools import partial
+from statistics import median
 
 import timm
 import torch
+from measured.kept_lines import Line, add_file_options, measured_lines
 from measured.table import Table
-from measured.turns import median_seconds
+from measured.turns import seconds_in_turns
 from torch import nn
 
 LAYOUTS = {"channels first": torch.contiguous_format, "channels last": torch.channels_last}
@@ -34,30 +38,38 @@ def main() -> None:
     parser.add_argument("--image-size", type=int, default=224, help="pixels of a side")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
+    add_file_options(parser)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    rows: list[tuple[str, ...]] = []
-    for name in options.networks:
-        rows += _rows(name, options.batch, options.image_size, options.repeats)
-    title = f"Images a second, batches of {options.batch}, {options.threads} thread"
+
+    def measure() -> Iterator[Line]:
+        for name in options.networks:
+            for line in _lines(name, options.batch, options.image_size, options.repeats):
+                yield {"threads": options.threads, "batch": options.batch, **line}
+
+    lines = measured_lines(options, measure)
+    title = f"Images a second, batches of {lines[0]['batch']}, {lines[0]['threads']} thread"
     headers = ("network", "what", *LAYOUTS, "ratio", "largest difference of a logit")
-    print(Table(title, headers, tuple(rows)).markdown())
+    print(Table(title, headers, tuple(map(_row, lines))).markdown())
 
 
-def _rows(name: str, batch: int, size: int, repeats: int) -> list[tuple[str, ...]]:
+def _row(line: Line) -> tuple[str, ...]:
+    first, last = (line["batch"] / median(line[name]) for name in LAYOUTS)
+    speeds = (f"{first:.1f}", f"{last:.1f}", f"{last / first:.2f}")
+    return line["network"], line["what"], *speeds, f"{line['difference']:.0e}"
+
+
+def _lines(name: str, batch: int, size: int, repeats: int) -> Iterator[Line]:
     torch.manual_seed(0)
     model = timm.create_model(name)
     images = torch.randn(batch, 3, size, size)
     inputs = {key: images.contiguous(memory_format=value) for key, value in LAYOUTS.items()}
     answers = [_predict(model, each) for each in inputs.values()]
-    difference = f"{float((answers[0] - answers[1]).abs().max()):.0e}"
-    found: list[tuple[str, ...]] = []
+    difference = float((answers[0] - answers[1]).abs().max())
     for what, work in (("predict", _predict), ("train all weights", _train)):
-        seconds = median_seconds({k: partial(work, model, v) for k, v in inputs.items()}, repeats)
-        first, last = (batch / each for each in seconds.values())
-        speeds = (f"{first:.1f}", f"{last:.1f}", f"{last / first:.2f}")
-        found.append((name, what, *speeds, difference))
-    return found
+        ways = {key: partial(work, model, value) for key, value in inputs.items()}
+        seconds = seconds_in_turns(ways, repeats)
+        yield {"network": name, "what": what, "difference": difference, **seconds}
 
 
 def _predict(model: nn.Module, images: torch.Tensor) -> torch.Tensor:

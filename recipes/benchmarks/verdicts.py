@@ -1,7 +1,8 @@
 """Simulate how often the verdict is wrong when nothing differs, and how soon it finds a difference.
 
 All of it, half a minute:
-    python recipes/benchmarks/verdicts.py
+    python recipes/benchmarks/verdicts.py --out RESULTS.jsonl
+    python recipes/benchmarks/verdicts.py --table --out RESULTS.jsonl
 
 Differences of paired seeds are drawn; nothing trains. A run counts as decided when its 95 %
 interval excludes zero (a margin of 0), and stays decided.
@@ -10,9 +11,11 @@ interval excludes zero (a margin of 0), and stays decided.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 
 import numpy as np
+from measured.kept_lines import Line, add_file_options, measured_lines
 from measured.table import Table
 from numpy.typing import NDArray
 
@@ -201,9 +204,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="False alarms and power of the verdict")
     parser.add_argument("--runs", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
+    add_file_options(parser)
     options = parser.parse_args()
-    for table in (false_alarms, power, seeds_used, planned_looks):
-        print(table(options.runs, options.seed).markdown(), end="\n\n")
+    tables = (false_alarms, power, seeds_used, planned_looks)
+
+    def measure() -> Iterator[Line]:
+        return (asdict(table(options.runs, options.seed)) for table in tables)
+
+    for line in measured_lines(options, measure):
+        print(Table(line["title"], line["headers"], line["rows"]).markdown(), end="\n\n")
 
 
 if __name__ == "__main__":

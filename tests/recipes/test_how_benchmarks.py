@@ -151,21 +151,3 @@ def test_the_words_of_the_tables_are_those_of_paired_verdicts(
         "+2.0 [+2.0, +2.1] helped",
         "yes",
     )
-
-
-@pytest.mark.parametrize(
-    ("name", "script"),
-    [
-        ("adapters", "adapters.py"),
-        ("adapters_few_rows", "adapters.py"),
-        ("objectives", "objectives.py"),
-        ("domains", "domains.py"),
-        ("few_shot", "few_shot.py"),
-    ],
-)
-def test_the_tables_on_the_page_are_those_of_the_results(
-    name: str, script: str, run_script: Callable[..., str]
-) -> None:
-    results = BENCHMARKS / "results" / name
-    printed = run_script(script, "--table", "--out", f"{results}.jsonl")
-    assert printed.strip() in Path(f"{results}.md").read_text(encoding="utf-8")

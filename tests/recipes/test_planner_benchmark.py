@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.recipes.test_how_benchmarks import BENCHMARKS, write_texts
+from tests.recipes.test_how_benchmarks import write_texts
 from tests.tiny_runs import text_checkpoint
 
 
@@ -74,9 +74,3 @@ def test_what_was_lost_is_counted_over_the_seeds_of_the_pick(modules: None, tmp_
     assert (found.to_best, found.to_chosen) == (pytest.approx(10), pytest.approx(0))
     assert (found.seeds, found.by_hand) == (2, (4 * 9 * 4, 8.0))
     assert not regrets({place: {"way": "full", "rate": 1e-3}}, [(lines, ways)])
-
-
-def test_the_tables_on_the_page_are_those_of_the_results(run_script: Callable[..., str]) -> None:
-    results = BENCHMARKS / "results" / "planner"
-    printed = run_script("planner.py", "--table", "--out", f"{results}.jsonl")
-    assert printed.strip() == results.with_suffix(".md").read_text(encoding="utf-8").strip()

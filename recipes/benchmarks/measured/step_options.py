@@ -6,11 +6,13 @@ import argparse
 
 import torch
 
+from measured.kept_lines import add_file_options
+
 __all__ = ["step_options"]
 
 
 def step_options(description: str) -> argparse.Namespace:
-    """Read checkpoint, lengths, batch, repeats and threads from the command line; set the threads.
+    """Read what the command line asks for, and set the threads.
 
     Args:
         description: of the benchmark, for --help.
@@ -21,6 +23,7 @@ def step_options(description: str) -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
+    add_file_options(parser)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     return options

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ["median_seconds"]
+__all__ = ["seconds_in_turns"]
 
 
-def median_seconds(works: Mapping[str, Callable[[], Any]], repeats: int) -> dict[str, float]:
-    """Return the median seconds of each work.
+def seconds_in_turns(
+    works: Mapping[str, Callable[[], Any]], repeats: int
+) -> dict[str, list[float]]:
+    """Return the seconds of each work, one of each repeat.
 
     Args:
         works: name -> what is timed; each is done once before, to warm up.
@@ -24,4 +25,4 @@ def median_seconds(works: Mapping[str, Callable[[], Any]], repeats: int) -> dict
             work()
             if repeat:
                 seconds[name].append(time.perf_counter() - start)
-    return {name: statistics.median(each) for name, each in seconds.items()}
+    return seconds
