@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -43,7 +44,8 @@ class Line:
 
     Args:
         config: what to run; it is stored as config.json in its run folder.
-        command: the command that repeats the run, for report and card.
+        command: the command that repeats the run, for report and card; without one it goes on in
+            the run folder.
 
     Raises:
         RecordError: when the run folder cannot be written.
@@ -56,7 +58,7 @@ class Line:
     def __init__(self, config: RunConfig, *, command: str = "") -> None:
         self.config = config
         self.folder = Path(config.run_folder)
-        self.command = command or f"hf-tl run {self.folder.name}"
+        self.command = command or shlex.join(["hf-tl", "run", str(self.folder)])
         self._plan: Plan | None = None
         self._ranking: Ranking | None = None
         self._explanation: Explanation | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cached_property
@@ -37,7 +38,7 @@ class MultitaskLine:
 
     Args:
         config: what to run; it is stored as config.json in its run folder.
-        command: the command that repeats the run.
+        command: the command that repeats the run; without one it names the config in run_folder.
 
     Raises:
         RecordError: when the run folder cannot be written.
@@ -50,9 +51,10 @@ class MultitaskLine:
     def __init__(self, config: MultitaskConfig, *, command: str = "") -> None:
         self.config = config
         self.folder = Path(config.run_folder)
-        self.command = command or f"hf-tl multitask {self.folder.name}"
+        held = self.folder / MultitaskConfig.file_name
+        self.command = command or shlex.join(["hf-tl", "multitask", str(held)])
         if is_first():
-            config.save(self.folder / MultitaskConfig.file_name)
+            config.save(held)
         wait_for_all()
 
     @cached_property

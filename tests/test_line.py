@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 from dataclasses import replace
@@ -146,7 +147,9 @@ def _bytes(folder: Path) -> dict[str, bytes]:
 
 
 def test_nothing_is_done_twice(texts_config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = Line(load_config(texts_config)).folder
+    line = Line(load_config(texts_config))
+    folder = line.folder
+    assert Line.open(shlex.split(line.command)[2]).config == line.config
     verdict = Line(load_config(texts_config)).judge()
     before = _bytes(folder)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -49,7 +50,8 @@ def few_shot(config: FewShotConfig, *, command: str = "") -> FewShotResult:
 
     Args:
         config: what to measure.
-        command: that repeats the run; it goes into record and card.
+        command: that repeats the run; it goes into record and card. Without one it names the
+            config that the run folder holds.
 
     Raises:
         TransferError: for data, checkpoints and values that do not fit.
@@ -77,7 +79,7 @@ def few_shot(config: FewShotConfig, *, command: str = "") -> FewShotResult:
         kept=chosen,
         held_out=held_out,
         environment=environment(),
-        command=command or f"hf-tl few-shot {config.run_folder}",
+        command=command or shlex.join(["hf-tl", "few-shot", str(folder / config.file_name)]),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         licenses=known_license(config.checkpoint),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,8 +16,9 @@ import yaml
 from huggingface_hub import ModelCard
 from PIL import Image
 
-from hf_transfer_plugin import FewShotResult, ZeroShotResult
+from hf_transfer_plugin import FewShotResult, ZeroShotResult, few_shot
 from hf_transfer_plugin.adapt.zero_shot import entailment_scores
+from hf_transfer_plugin.few_labels.configs import load_few_shot
 from hf_transfer_plugin.few_labels.learner import Learner
 from tests.cli.conftest import Command
 from tests.tiny_multimodal import clip_checkpoint, entailment_checkpoint
@@ -75,6 +77,11 @@ def test_texts_from_the_command_to_a_model_alone(
     replaced = {"model": '"few/model"', "a text": "*rows"}
     exec(_python_of(Path("few/model/README.md"), **replaced), shown)
     assert shown["labels"] == [result.class_names[index] for index in kept.predictions]
+
+    again = few_shot(load_few_shot("labels.yaml"))  # from Python, without a command
+    assert again.scores == result.scores
+    code, out, err = command(*shlex.split(again.command)[1:])
+    assert code == 0 and "kept: " in out, err
 
     data = ModelCard.load("few/model/README.md").data
     assert data.eval_results[0].metric_value == kept.test["accuracy"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,14 @@ from huggingface_hub import ModelCard
 from PIL import Image
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from hf_transfer_plugin import MultitaskReport, MultitaskResult, RunResult, load_data
+from hf_transfer_plugin import (
+    MultitaskLine,
+    MultitaskReport,
+    MultitaskResult,
+    RunResult,
+    load_data,
+    load_multitask_config,
+)
 from hf_transfer_plugin.records import DataSpec
 from tests.cli.conftest import Command
 from tests.tiny_runs import texts, write_images, write_text_folder
@@ -61,6 +69,8 @@ def test_a_run(tasks: Path, command: Command, monkeypatch: pytest.MonkeyPatch) -
     run = tasks / "run"
     report = MultitaskReport.load(run / "multitask.json")
     assert report.command == "hf-tl multitask tasks.yaml"
+    line = MultitaskLine(load_multitask_config("tasks.yaml"))
+    assert load_multitask_config(shlex.split(line.command)[2]) == line.config
     assert list(report.verdicts) == ["size", "round-robin-pcgrad"]
     for way, verdicts in report.verdicts.items():
         kept = MultitaskResult.load(run / "results" / f"{way}.json")
