@@ -219,8 +219,6 @@ class Line:
         """Write report.html, README.md (the card), report.json and the plots."""
         verdict = self.judge()
         plan = self.plan()
-        pretraining = MaskedLanguageResult.of(plan.checkpoint)
-        came_first = pretraining.checkpoint if pretraining is not None else plan.checkpoint
         lost = verdict.hidden.lost_examples if verdict.hidden is not None else ()
         report = Report(
             title=self.config.title or self.folder.name,
@@ -233,12 +231,12 @@ class Line:
             environment=environment(),
             command=self.command,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
-            licenses=known_license(came_first),
             rescue=self.rescued(verdict),
             examples=shown_examples(self.data, lost[: self.config.report_examples]),
             proposal=came_from(self.folder, plan, self.data),
-            pretraining=pretraining,
+            pretraining=MaskedLanguageResult.of(plan.checkpoint),
         )
+        report = replace(report, licenses=known_license(report.source_checkpoint))
         if is_first():
             for name, content in report_files(report).items():
                 write_atomic(self.folder / name, content)

@@ -68,9 +68,9 @@ PRETRAINED, PRETRAINED_IMAGE = (
 TABLE = [
     # control, task, name, checkpoint, weights, schedule, rates
     *(
-        ("before-pretraining", each, "before-pretraining", "sample:text", "pretrained", row, ())
-        for each in (PRETRAINED, PRETRAINED_IMAGE)
-        for row in (TEXT.schedule,)
+        (name, source, name, "sample:text", "pretrained", TEXT.schedule, ())
+        for name in ("before-pretraining",)
+        for source in (PRETRAINED, PRETRAINED_IMAGE)
     ),
     ("from-scratch", TEXT, "from-scratch", "sample:text", "random", ALL, (6e-6, 2e-5, 6e-5)),
     ("from-scratch", IMAGE, "from-scratch", "sample:text", "random", ALL, (6e-6, 2e-5, 6e-5)),
