@@ -13,7 +13,7 @@ from hf_transfer_plugin.processes import world_size
 if TYPE_CHECKING:
     from transformers import TrainingArguments
 
-__all__ = ["RunSettings", "scheduler_factors"]
+__all__ = ["RunSettings", "activation_checkpointing", "scheduler_factors"]
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,7 @@ class RunSettings:
             distributed = given.parallel_mode.name == "DISTRIBUTED"
             evaluation = given.eval_strategy
         kind = get("lr_scheduler_type") or "linear"
-        checkpointing = get("activation_checkpointing") or get("gradient_checkpointing")
-        options = get("activation_checkpointing_kwargs") or get("gradient_checkpointing_kwargs")
+        checkpointing, options = activation_checkpointing(given)
         return cls(
             learning_rate=_number(get("learning_rate", 5e-5), "learning_rate"),
             max_steps=int(_number(get("max_steps", -1), "max_steps")),
@@ -74,8 +73,8 @@ class RunSettings:
             warmup_steps=_number(get("warmup_steps", 0), "warmup_steps"),
             lr_scheduler_type=str(getattr(kind, "value", kind)),
             lr_scheduler_kwargs=get("lr_scheduler_kwargs") or {},
-            activation_checkpointing=bool(checkpointing),
-            activation_checkpointing_kwargs=options or {},
+            activation_checkpointing=checkpointing,
+            activation_checkpointing_kwargs=options,
             ddp_find_unused_parameters=get("ddp_find_unused_parameters"),
             ddp_static_graph=get("ddp_static_graph"),
             torch_compile=bool(get("torch_compile")),
@@ -87,6 +86,20 @@ class RunSettings:
         """Return the steps of warm-up of Trainer's scheduler, in a run of this length."""
         share = self.warmup_steps
         return int(share) if share >= 1 else math.ceil(steps * share)
+
+
+def activation_checkpointing(
+    given: TrainingArguments | Mapping[str, Any],
+) -> tuple[bool, Mapping[str, Any]]:
+    """Tell whether blocks are computed anew in the backward pass, and with which options.
+
+    Up to transformers 5.22 the arguments are called `gradient_checkpointing` and
+    `gradient_checkpointing_kwargs`.
+    """
+    values = given if isinstance(given, Mapping) else vars(given)
+    kinds = ("activation_checkpointing", "gradient_checkpointing")
+    options = (values.get(f"{kind}_kwargs") for kind in kinds)
+    return any(values.get(kind) for kind in kinds), next((each for each in options if each), {})
 
 
 def _number(value: Any, key: str) -> float:

@@ -20,6 +20,7 @@ from hf_transfer_plugin.callbacks.input_gradients import without_input_gradients
 from hf_transfer_plugin.callbacks.loaded_weights import digest
 from hf_transfer_plugin.callbacks.measuring import Measuring
 from hf_transfer_plugin.callbacks.plateau import PlateauWatch
+from hf_transfer_plugin.run_settings import activation_checkpointing
 
 __all__ = ["FreezingRun"]
 
@@ -68,7 +69,7 @@ class FreezingRun:
             copy_into(switch.model, loaded.get("base", {}))
         self._rates = GroupRates(self.weights)
         self._unasked: list[PreTrainedModel] = []
-        if args.activation_checkpointing:
+        if activation_checkpointing(args)[0]:
             self._unasked = without_input_gradients(switch.model, args)
         self._first_gradients = False
         self._members = {name: switch.parameters(name) for name in switch.names}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from torch import nn
 from transformers import PreTrainedModel, TrainingArguments
 
+from hf_transfer_plugin.run_settings import activation_checkpointing
+
 __all__ = ["without_input_gradients"]
 
 
@@ -17,7 +19,8 @@ def without_input_gradients(model: nn.Module, args: TrainingArguments) -> list[P
     Returns:
         models whose `enable_input_require_grads()` undoes it.
     """
-    if (args.activation_checkpointing_kwargs or {}).get("use_reentrant", False):  # type: ignore[union-attr]
+    _, options = activation_checkpointing(args)
+    if options.get("use_reentrant", False):
         return []
     asked = [
         module

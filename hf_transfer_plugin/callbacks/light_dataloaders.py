@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import datasets
@@ -73,13 +73,25 @@ def uninstall(trainer: Trainer) -> None:
 
 @contextmanager
 def _in_place(trainer: Trainer, served: ServedRows, **attributes: Any) -> Iterator[None]:
-    """Put the collator of light rows, and these attributes, in the place of Trainer's own."""
+    """Put the collator of light rows, and these attributes, in the place of Trainer's own.
+
+    Memory is not pinned: torch refuses to pin stand-ins, whose elements share one place, and what
+    is large is read from the cache anyway.
+    """
     new = {"data_collator": LightCollator(served), **attributes}
-    before = {name: getattr(trainer, name) for name in new}
-    try:
+    with ExitStack() as replaced:
         for name, value in new.items():
-            setattr(trainer, name, value)
+            replaced.enter_context(_replaced(trainer, name, value))
+        replaced.enter_context(_replaced(trainer.args, "dataloader_pin_memory", False))
+        yield
+
+
+@contextmanager
+def _replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
+    """Give an attribute another value for a while."""
+    before = getattr(owner, name)
+    setattr(owner, name, value)
+    try:
         yield
     finally:
-        for name, value in before.items():
-            setattr(trainer, name, value)
+        setattr(owner, name, before)

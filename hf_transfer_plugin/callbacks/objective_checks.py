@@ -13,6 +13,7 @@ from hf_transfer_plugin.callbacks.objective_source import Source
 from hf_transfer_plugin.callbacks.sharded_weights import is_sharded
 from hf_transfer_plugin.errors import ConfigError
 from hf_transfer_plugin.objective_records import Objective
+from hf_transfer_plugin.run_settings import activation_checkpointing
 
 __all__ = ["check_objective", "check_source", "is_reentrant"]
 
@@ -58,7 +59,7 @@ def check_objective(objective: Objective, args: TrainingArguments, model: nn.Mod
             "remove label_smoothing_factor",
         ),
         "activation_checkpointing": (
-            bool(args.activation_checkpointing) and "layers" in objective.kind.reads,
+            activation_checkpointing(args)[0] and "layers" in objective.kind.reads,
             "blocks whose outputs are kept, for the term reads them",
             "remove activation_checkpointing (gradient_checkpointing), or choose l2sp or bss",
         ),
@@ -81,8 +82,8 @@ def check_objective(objective: Objective, args: TrainingArguments, model: nn.Mod
 
 def is_reentrant(args: TrainingArguments) -> bool:
     """Tell whether blocks are computed anew in the backward pass by the reentrant way."""
-    options: Any = args.activation_checkpointing_kwargs or {}
-    return bool(args.activation_checkpointing) and bool(options.get("use_reentrant"))
+    used, options = activation_checkpointing(args)
+    return used and bool(options.get("use_reentrant"))
 
 
 def check_source(

@@ -263,6 +263,34 @@ def test_adapters_with_dropout_under_a_schedule(tmp_path: Path) -> None:
     assert any(isinstance(c, FreezingCallback) for c in plain.trainer.callback_handler.callbacks)
 
 
+@pytest.mark.parametrize("cached", [False, True])
+def test_stand_ins_of_images_are_not_pinned(cached: bool, tmp_path: Path) -> None:
+    """Torch pins no tensor whose elements share one place in memory."""
+    pinned: list[bool] = []
+
+    class Watching(TrainerCallback):
+        def on_step_begin(self, *_: Any, **given: Any) -> None:
+            pinned.append(given["train_dataloader"].pin_memory)
+
+        def on_evaluate(self, *_: Any, **given: Any) -> None:
+            pinned.append(given["eval_dataloader"].pin_memory)
+
+    case = Recipe(
+        partial(build, "timm-efficientnet"),
+        lambda _: FreezingSchedule.linear_probe(),
+        kind="image",
+        classes=2,
+        arguments={"eval_strategy": "epoch"},
+        callbacks=lambda: [Watching()],
+    )
+    trainer, cache = case.trainer(tmp_path / "run", cached)
+    trainer.args.dataloader_pin_memory = True  # as it is wherever the processor does not train
+    trainer.train()
+    assert len(pinned) > 2 and set(pinned) == {not cached}
+    assert trainer.args.dataloader_pin_memory
+    assert cache is None or [use.reason for use in cache.uses] == [""]
+
+
 def test_removed_it_leaves_nothing(tmp_path: Path) -> None:
     case = classifier()
     trainer, cache = case.trainer(tmp_path / "cached", True)
