@@ -307,7 +307,12 @@ CONFIGS = [path for folder in STUDIES for path in sorted(folder.glob("*.yaml"))]
 
 
 def test_there_are_studies() -> None:
-    assert [folder.name for folder in STUDIES] == ["cats_vs_dogs", "pets37", "sentiment"]
+    assert [folder.name for folder in STUDIES] == [
+        "cats_vs_dogs",
+        "cats_vs_dogs_lora",
+        "pets37",
+        "sentiment",
+    ]
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: f"{path.parent.name}-{path.stem}")
