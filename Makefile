@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: browser demo test docs test-deepspeed quality clean
+.PHONY: browser demo test docs test-deepspeed test-oldest quality clean
 
 demo: $(VENV)/.demo
 	$(BIN)/hf-tl demo
@@ -27,6 +27,16 @@ test-deepspeed: .venv-deepspeed/.test
 	.venv-deepspeed/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[test]' deepspeed
 	touch $@
 
+# The oldest transformers that pyproject.toml accepts; its companions are those that it allows.
+test-oldest: .venv-oldest/.test
+	.venv-oldest/bin/python -m pytest -n 2 --dist loadfile tests/callbacks tests/test_run_settings.py
+
+.venv-oldest/.test: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-oldest
+	grep -v -E '^(transformers|huggingface_hub|tokenizers)==' constraints.txt > .venv-oldest/constraints.txt
+	.venv-oldest/bin/python -m pip install --quiet --constraint .venv-oldest/constraints.txt --editable '.[test]' transformers==5.6.0
+	touch $@
+
 quality: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -45,4 +55,4 @@ $(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/bin/python
 	touch $@ $(VENV)/.demo
 
 clean:
-	rm -rf $(VENV) .venv-deepspeed build dist site runs .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-deepspeed .venv-oldest build dist site runs .pytest_cache .mypy_cache .ruff_cache

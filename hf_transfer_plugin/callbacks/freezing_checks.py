@@ -16,6 +16,7 @@ from hf_transfer_plugin.callbacks.freezing_run import FreezingRun
 from hf_transfer_plugin.callbacks.group_switch import GroupSwitch
 from hf_transfer_plugin.callbacks.loaded_weights import check_loaded
 from hf_transfer_plugin.errors import ScheduleError
+from hf_transfer_plugin.run_settings import activation_checkpointing
 
 __all__ = [
     "check_distributed",
@@ -129,7 +130,7 @@ def check_distributed(
     if args.parallel_mode is not ParallelMode.DISTRIBUTED or static:
         return
     # transformers expects all gradients when activations are checkpointed, unless told not to.
-    silent = args.ddp_find_unused_parameters is None and args.activation_checkpointing
+    silent = args.ddp_find_unused_parameters is None and activation_checkpointing(args)[0]
     if args.ddp_find_unused_parameters is False or silent:
         came = "activation_checkpointing is on" if silent else "it is False"
         raise ScheduleError(

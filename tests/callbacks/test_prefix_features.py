@@ -28,7 +28,7 @@ from tests.callbacks.prefix_cases import (
     result_of,
     run,
 )
-from tests.callbacks.tiny import changed, tensors
+from tests.callbacks.tiny import CHECKPOINTING, changed, tensors
 from tests.layer_cases import bert
 
 TOP = "bert.encoder.layer.1"
@@ -111,6 +111,9 @@ def test_checkpointed_layers_run_again_with_what_they_were_fed(name: str, tmp_pa
     plain, cached = both(case, tmp_path)
     assert cached.cache is not None
     (use,) = cached.cache.uses
+    if name == "opt" and CHECKPOINTING == "gradient_checkpointing":  # before transformers 5.23
+        assert "gradients differ" in use.reason
+        return
     assert use.reason == "" and use.rows == ROWS
 
 

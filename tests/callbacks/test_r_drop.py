@@ -15,7 +15,7 @@ from hf_transfer_plugin.adapt.objectives.r_drop import symmetric_divergence
 from hf_transfer_plugin.callbacks.objective_checks import check_objective
 from hf_transfer_plugin.errors import ConfigError
 from tests.callbacks.objective_cases import build, run
-from tests.callbacks.tiny import changed, efficientnet, examples, tensors
+from tests.callbacks.tiny import CHECKPOINTING, changed, efficientnet, examples, tensors
 
 ALPHA, PASSES, ROWS = 3.0, 2, 4
 NETWORKS = ("bert_with_dropout", "vit_with_dropout")
@@ -79,7 +79,7 @@ def test_recomputed_blocks_have_the_masks_of_their_pass(sources: Path, tmp_path:
     found = []
     for recomputed in (False, True):
         network = build("bert_with_dropout", None, sources)
-        run(network, tmp_path, "r_drop", activation_checkpointing=recomputed)
+        run(network, tmp_path, "r_drop", **{CHECKPOINTING: recomputed})
         found.append(tensors(network))
     for name, tensor in found[0].items():
         torch.testing.assert_close(found[1][name], tensor, rtol=1e-4, atol=1e-5)
@@ -91,8 +91,7 @@ def test_weights_that_would_be_ready_twice_are_refused(
     args = TrainingArguments(
         str(tmp_path),
         use_cpu=True,
-        activation_checkpointing=True,
-        activation_checkpointing_kwargs={"use_reentrant": True},
+        **{CHECKPOINTING: True, f"{CHECKPOINTING}_kwargs": {"use_reentrant": True}},  # type: ignore[arg-type]
     )
     check_objective(RDrop().record, args, nn.Linear(1, 1))
     monkeypatch.setattr(TrainingArguments, "world_size", 2)

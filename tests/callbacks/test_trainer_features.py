@@ -16,6 +16,7 @@ from hf_transfer_plugin.errors import ScheduleError
 from hf_transfer_plugin.layers import layer_groups
 from tests.callbacks.schedule_cases import PLATEAU
 from tests.callbacks.tiny import (
+    CHECKPOINTING,
     Recorder,
     assert_untouched,
     bert,
@@ -46,10 +47,10 @@ FEATURES: dict[str, dict[str, Any]] = {
     "clipped gradients": {"max_grad_norm": 1e-3},
     "clipping off": {"max_grad_norm": 0.0},
     "bfloat16": {"bf16": True},
-    "activation checkpointing": {"activation_checkpointing": True},
+    "activation checkpointing": {CHECKPOINTING: True},
     "reentrant checkpointing": {
-        "activation_checkpointing": True,
-        "activation_checkpointing_kwargs": {"use_reentrant": True},
+        CHECKPOINTING: True,
+        f"{CHECKPOINTING}_kwargs": {"use_reentrant": True},
     },
     "compiled": {"torch_compile": True, "torch_compile_backend": "aot_eager"},
     "sgd": {"optim": "sgd"},
@@ -107,7 +108,7 @@ def test_checkpointed_frozen_layers_run_once(kind: str, tmp_path: Path) -> None:
         m for n, m in model.named_modules() if n.endswith("encoder.layer.0.attention.self")
     )
     spy = Forwards(first)
-    run = trainer(model, tmp_path, FreezingCallback(HALVES), spy, activation_checkpointing=True)
+    run = trainer(model, tmp_path, FreezingCallback(HALVES), spy, **{CHECKPOINTING: True})
     run.train()
     assert spy.counts == [1] * 4 + [2] * 4
     hooked = [m for m in model.modules() if getattr(m, "_require_grads_hooks", None)]

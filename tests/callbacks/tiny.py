@@ -26,6 +26,12 @@ from transformers import (
 from hf_transfer_plugin.layers import layer_groups
 
 STEPS = 8
+#: What this version of transformers calls it.
+CHECKPOINTING = (
+    "activation_checkpointing"
+    if "activation_checkpointing" in TrainingArguments.__dataclass_fields__
+    else "gradient_checkpointing"
+)
 
 
 def bert_config() -> BertConfig:
