@@ -41,7 +41,9 @@ def apart(verdict: Any) -> str:
 def test_clusters(run: str) -> None:
     found, text = ClusterComparison.load(RESULTS / run / "clusters.json"), page("clustering")
     for score, name in SCORES.items():
-        means = {key: sum(values[score]) / len(values[score]) for key, values in found.scores.items()}
+        means = {
+            key: sum(values[score]) / len(values[score]) for key, values in found.scores.items()
+        }
         cells = [name, short(means["transferred"])]
         for other in (CLUSTERS[run], "random-weights"):
             cells += [short(means[other]), apart(found.verdicts[f"{other} {score}"])]
