@@ -312,6 +312,7 @@ def test_there_are_studies() -> None:
         "cats_vs_dogs_lora",
         "pets37",
         "sentiment",
+        "trec6_cuts",
     ]
 
 
