@@ -34,7 +34,7 @@ test-oldest: .venv-oldest/.test
 .venv-oldest/.test: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-oldest
 	grep -v -E '^(transformers|huggingface_hub|tokenizers)==' constraints.txt > .venv-oldest/constraints.txt
-	.venv-oldest/bin/python -m pip install --quiet --constraint .venv-oldest/constraints.txt --editable '.[test]' transformers==5.6.0
+	.venv-oldest/bin/python -m pip install --quiet --constraint .venv-oldest/constraints.txt --editable '.[test]' transformers==5.17.0
 	touch $@
 
 quality: $(VENV)/.test

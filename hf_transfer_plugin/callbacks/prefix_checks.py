@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import transformers
-from packaging.version import Version
 from transformers import Trainer
 
 from hf_transfer_plugin.callbacks.objective import ObjectiveCallback
@@ -20,8 +18,6 @@ _READERS = (
     *("get_batch_samples", "_prepare_inputs", "_prepare_input"),
 )
 _STORAGE = ("float16", "bfloat16")
-#: The oldest transformers that groups by length rows that are no `dict`, as light rows are none.
-_GROUPS_ANY_MAPPING = "5.16"
 
 
 def check_storage(storage: str | None, views: int) -> str | None:
@@ -84,10 +80,6 @@ def why_not(trainer: Trainer, dataset: Any, for_training: bool) -> str:
         "cache leaves out": bool(overridden),
         "train_sampling_strategy='batch_rebalance' reads whole rows": for_training
         and args.train_sampling_strategy == "batch_rebalance",
-        "train_sampling_strategy='group_by_length' reads whole rows in transformers before "
-        f"{_GROUPS_ANY_MAPPING}": for_training
-        and args.train_sampling_strategy == "group_by_length"
-        and Version(transformers.__version__) < Version(_GROUPS_ANY_MAPPING),
         "the training set has another row at the same place in each epoch (set_epoch)": for_training
         and hasattr(dataset, "set_epoch")
         and not augmented,

@@ -17,7 +17,6 @@ from torchvision.transforms import RandomErasing
 from transformers import DataCollatorForLanguageModeling, Trainer
 
 from hf_transfer_plugin import FreezingCallback, FreezingSchedule, prefix_cache
-from hf_transfer_plugin.callbacks.prefix_checks import why_not
 from hf_transfer_plugin.checkpoints import Checkpoint
 from hf_transfer_plugin.errors import ConfigError
 from tests.callbacks.prefix_runs import (
@@ -226,17 +225,6 @@ def test_torch_compile_is_named(tmp_path: Path) -> None:
     run.get_train_dataloader()
     assert "torch_compile is on" in handle.uses[-1].reason
     assert not (tmp_path / "cache").exists()
-
-
-@pytest.mark.parametrize(("version", "reason"), [("5.15.1", "group_by_length"), ("5.16.0", "")])
-def test_groups_by_length_before_transformers_takes_light_rows(
-    version: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run = make(tmp_path, probe())
-    run.args.train_sampling_strategy = "group_by_length"
-    monkeypatch.setattr("transformers.__version__", version)
-    found = why_not(run, run.train_dataset, True)
-    assert reason in found and bool(reason) == bool(found)
 
 
 def _compiled(run: Trainer) -> Trainer:
