@@ -18,7 +18,7 @@ from hf_transfer_plugin.proposals.rules import FEW_IMAGES, FEW_TEXTS, MANY_IMAGE
 from hf_transfer_plugin.records import DataSpec
 
 ROOT = Path(__file__).parents[2]
-_NUMBER = re.compile(r"[+-]?\d*\.\d+ (?:\[[^\]]+\]|(?:±|\+-) \d*\.\d+)")
+_NUMBER = re.compile(r"[+-]?\d*\.\d+ (?:\[[^\]]+\]|(?:±|\+-) \d*\.\d+|\(\d*\.\d+ to \d*\.\d+\))")
 TEXTS: dict[str, Any] = {"task": "text-classification", "parameters": 22_700_000, "blocks": 6}
 IMAGES: dict[str, Any] = {"task": "image-classification", "parameters": 3_400_000, "blocks": 7}
 
