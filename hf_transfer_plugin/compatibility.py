@@ -10,7 +10,7 @@ from hf_transfer_plugin.adapt.schedule_state import BASE, ScheduleState
 from hf_transfer_plugin.adapt.schedules import FreezingSchedule
 from hf_transfer_plugin.errors import ScheduleError
 from hf_transfer_plugin.phase_costs import PhaseGroups, switch_of
-from hf_transfer_plugin.run_settings import RunSettings, scheduler_factors
+from hf_transfer_plugin.run_settings import RunSettings, is_reentrant, scheduler_factors
 
 if TYPE_CHECKING:
     from torch import nn
@@ -155,8 +155,7 @@ def _distributed(case: _Case) -> Iterator[str]:
 
 
 def _checkpointing(case: _Case) -> Iterator[str]:
-    reentrant = case.settings.activation_checkpointing_kwargs.get("use_reentrant", False)
-    if case.settings.activation_checkpointing and reentrant:
+    if is_reentrant(case.settings):
         first = case.switch.groups.names[0]
         if any(first not in names for names in case.trained):
             yield (

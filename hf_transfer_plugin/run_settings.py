@@ -13,7 +13,7 @@ from hf_transfer_plugin.processes import world_size
 if TYPE_CHECKING:
     from transformers import TrainingArguments
 
-__all__ = ["RunSettings", "activation_checkpointing", "scheduler_factors"]
+__all__ = ["RunSettings", "activation_checkpointing", "is_reentrant", "scheduler_factors"]
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class RunSettings:
 
 
 def activation_checkpointing(
-    given: TrainingArguments | Mapping[str, Any],
+    given: TrainingArguments | RunSettings | Mapping[str, Any],
 ) -> tuple[bool, Mapping[str, Any]]:
     """Tell whether blocks are computed anew in the backward pass, and with which options.
 
@@ -100,6 +100,12 @@ def activation_checkpointing(
     kinds = ("activation_checkpointing", "gradient_checkpointing")
     options = (values.get(f"{kind}_kwargs") for kind in kinds)
     return any(values.get(kind) for kind in kinds), next((each for each in options if each), {})
+
+
+def is_reentrant(given: TrainingArguments | RunSettings | Mapping[str, Any]) -> bool:
+    """Tell whether blocks are computed anew in the backward pass by the reentrant way."""
+    used, options = activation_checkpointing(given)
+    return used and bool(options.get("use_reentrant"))
 
 
 def _number(value: Any, key: str) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import nn
 from transformers import PreTrainedModel, TrainingArguments
 
-from hf_transfer_plugin.run_settings import activation_checkpointing
+from hf_transfer_plugin.run_settings import is_reentrant
 
 __all__ = ["without_input_gradients"]
 
@@ -19,8 +19,7 @@ def without_input_gradients(model: nn.Module, args: TrainingArguments) -> list[P
     Returns:
         models whose `enable_input_require_grads()` undoes it.
     """
-    _, options = activation_checkpointing(args)
-    if options.get("use_reentrant", False):
+    if is_reentrant(args):
         return []
     asked = [
         module

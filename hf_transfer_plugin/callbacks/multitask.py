@@ -8,10 +8,10 @@ from torch.utils.data import SequentialSampler
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from hf_transfer_plugin.adapt.multitask import MultitaskState, TrainingRows, state_of
-from hf_transfer_plugin.callbacks.objective_checks import is_reentrant
 from hf_transfer_plugin.callbacks.report_order import add_to_logs, move_to_front
 from hf_transfer_plugin.callbacks.sharded_weights import is_sharded
 from hf_transfer_plugin.errors import ConfigError
+from hf_transfer_plugin.run_settings import is_reentrant
 
 __all__ = ["MultitaskCallback"]
 

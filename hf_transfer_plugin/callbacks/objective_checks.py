@@ -13,9 +13,9 @@ from hf_transfer_plugin.callbacks.objective_source import Source
 from hf_transfer_plugin.callbacks.sharded_weights import is_sharded
 from hf_transfer_plugin.errors import ConfigError
 from hf_transfer_plugin.objective_records import Objective
-from hf_transfer_plugin.run_settings import activation_checkpointing
+from hf_transfer_plugin.run_settings import activation_checkpointing, is_reentrant
 
-__all__ = ["check_objective", "check_source", "is_reentrant"]
+__all__ = ["check_objective", "check_source"]
 
 logger = logging.getLogger(__name__)
 
@@ -78,12 +78,6 @@ def check_objective(objective: Objective, args: TrainingArguments, model: nn.Mod
             "the source, and it was meant for weight_decay=0",
             args.weight_decay,
         )
-
-
-def is_reentrant(args: TrainingArguments) -> bool:
-    """Tell whether blocks are computed anew in the backward pass by the reentrant way."""
-    used, options = activation_checkpointing(args)
-    return used and bool(options.get("use_reentrant"))
 
 
 def check_source(

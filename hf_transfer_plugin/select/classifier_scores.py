@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from hf_transfer_plugin.select.linear_probes import held_out_classes, held_out_errors
 from hf_transfer_plugin.select.nearest_neighbours import nearest_neighbours
@@ -14,6 +14,7 @@ __all__ = [
     "knn_accuracy",
     "linear_probe_accuracy",
     "linear_probe_r2",
+    "neighbour_hits",
 ]
 
 NEIGHBOURS = 3
@@ -39,6 +40,11 @@ def knn_accuracy(features: ArrayLike, labels: ArrayLike) -> float:
         Renggli et al., "Which Model to Transfer? Finding the Needle in the Growing Haystack"
         (2022).
     """
+    return float(np.mean(neighbour_hits(features, labels)))
+
+
+def neighbour_hits(features: ArrayLike, labels: ArrayLike) -> NDArray[np.bool_]:
+    """Tell for each example whether its neighbours name its class; see `knn_accuracy`."""
     table, classes = checked(features, labels, "knn_accuracy")
     table /= np.maximum(np.abs(table).max(axis=1, keepdims=True), np.finfo(np.float64).tiny)
     table /= np.maximum(np.linalg.norm(table, axis=1, keepdims=True), np.finfo(np.float64).tiny)
@@ -47,7 +53,8 @@ def knn_accuracy(features: ArrayLike, labels: ArrayLike) -> float:
     named = votes[:, 0]
     if number == NEIGHBOURS:
         named = np.where(votes[:, 1] == votes[:, 2], votes[:, 1], named)
-    return float(np.mean(named == classes))
+    hits: NDArray[np.bool_] = named == classes
+    return hits
 
 
 def linear_probe_accuracy(

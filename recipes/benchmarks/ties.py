@@ -18,7 +18,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from measured.kept_lines import Line, add_file_options, measured_lines
@@ -26,9 +25,8 @@ from measured.table import Table
 from numpy.typing import NDArray
 
 from hf_transfer_plugin.select.candidate_scoring import draws_of, table_scores
-from hf_transfer_plugin.select.classifier_scores import NEIGHBOURS
+from hf_transfer_plugin.select.classifier_scores import neighbour_hits
 from hf_transfer_plugin.select.linear_probes import held_out_classes
-from hf_transfer_plugin.select.nearest_neighbours import nearest_neighbours
 from hf_transfer_plugin.select.resampling import confidence_set, half_samples
 
 CANDIDATES = 4
@@ -41,13 +39,14 @@ WAYS = {
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.intp]
+Hits = NDArray[np.bool_]
 
 
-def knn_classes(features: Floats, labels: Integers) -> Integers:
-    """Return the class that the neighbours by cosine name for each example, itself left out."""
-    rows = features / np.linalg.norm(features, axis=1, keepdims=True)
-    votes = labels[nearest_neighbours(rows, NEIGHBOURS)]
-    return np.where(votes[:, 1] == votes[:, 2], votes[:, 1], votes[:, 0])
+def probe_hits(features: Floats, labels: Integers) -> Hits:
+    """Tell for each example whether a probe that has not seen it names its class."""
+    score = "linear_probe_accuracy"
+    hits: Hits = held_out_classes(features, labels, folds=5, seed=0, score=score) == labels
+    return hits
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ class World:
     Attributes:
         name: of the score, for the table.
         score: that orders.
-        named: (features, labels) -> the class that one fit of the score names for each example.
+        hits: (features, labels) -> whether one fit of the score names the class of each example.
         dimensions: of the features.
         examples: of the sample, as many of each class.
         distance: of a class mean from 0, root mean square, in units of the noise.
@@ -66,18 +65,17 @@ class World:
 
     name: str
     score: str
-    named: Callable[[Floats, Integers], Integers]
+    hits: Callable[[Floats, Integers], Hits]
     dimensions: int
     examples: int
     distance: float
     share: float
 
 
-_probed = partial(held_out_classes, folds=5, seed=0, score="linear_probe_accuracy")
 WORLDS = (
-    World("kNN", "knn_accuracy", knn_classes, 12, 100, 1.0, 1.0),
-    World("kNN", "knn_accuracy", knn_classes, 150, 100, 2.0, 1.0),
-    World("linear probe", "linear_probe_accuracy", _probed, 12, 120, 1.0, 0.25),
+    World("kNN", "knn_accuracy", neighbour_hits, 12, 100, 1.0, 1.0),
+    World("kNN", "knn_accuracy", neighbour_hits, 150, 100, 2.0, 1.0),
+    World("linear probe", "linear_probe_accuracy", probe_hits, 12, 120, 1.0, 0.25),
 )
 
 
@@ -98,7 +96,7 @@ def members(world: World, seed: int) -> tuple[float, dict[str, tuple[int, ...]]]
         for table in tables
     ]
     full = [each.scores[world.score] for each in anew]
-    hits = np.array([world.named(table, labels) == labels for table in tables])
+    hits = np.array([world.hits(table, labels) for table in tables])
     if not np.allclose(hits.mean(axis=1), full, rtol=0.0, atol=1e-12):
         raise RuntimeError(f"the hits are not those of {world.score}")
     halves = half_samples(labels, draws, seed)
